@@ -1,0 +1,2 @@
+//! The applications that come with forkd, as sessions.
+#![forbid(unsafe_code)]

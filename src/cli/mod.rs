@@ -1,0 +1,8 @@
+//! Words to calls: the command line.
+
+use std::process::ExitCode;
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,95 @@
+//! What a worker reports to its master, and what the master orders its worker, as datagrams of a few bytes.
+//!
+//! A drain is not among the orders: it is the signal TERM, for our own workers and for any program alike.
+
+/// What a worker says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// It accepts.
+    Ready,
+    /// Why it is about to end, or why it cannot start: at most [`LAST_WORDS`] bytes.
+    LastWords(String),
+}
+
+/// What a master asks of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Open the log files again: they were renamed.
+    Reopen,
+}
+
+/// The longest last words that cross, in bytes; what is longer is cut at a character.
+pub const LAST_WORDS: usize = 1024;
+
+/// A message that crosses a channel.
+pub trait Message: Sized {
+    /// The bytes of one datagram.
+    fn encode(&self) -> Vec<u8>;
+
+    /// The message in one datagram; `None` for anything that is none: it came from a process that may be hostile.
+    fn decode(datagram: &[u8]) -> Option<Self>;
+}
+
+impl Message for Report {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Ready => vec![b'R'],
+            Self::LastWords(words) => {
+                [b"W", &words.as_bytes()[..words.floor_char_boundary(LAST_WORDS)]].concat()
+            }
+        }
+    }
+
+    fn decode(datagram: &[u8]) -> Option<Self> {
+        match datagram {
+            [b'R'] => Some(Self::Ready),
+            [b'W', words @ ..] if words.len() <= LAST_WORDS => {
+                Some(Self::LastWords(String::from_utf8_lossy(words).into_owned()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Message for Order {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Reopen => vec![b'O'],
+        }
+    }
+
+    fn decode(datagram: &[u8]) -> Option<Self> {
+        match datagram {
+            [b'O'] => Some(Self::Reopen),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_comes_back_as_it_was_sent() {
+        for report in [Report::Ready, Report::LastWords("panicked: 僵尸".into())] {
+            assert_eq!(Report::decode(&report.encode()), Some(report));
+        }
+        assert_eq!(Order::decode(&Order::Reopen.encode()), Some(Order::Reopen));
+    }
+
+    #[test]
+    fn last_words_are_cut_at_a_character() {
+        let long = Report::LastWords("僵".repeat(LAST_WORDS));
+        let Some(Report::LastWords(words)) = Report::decode(&long.encode()) else { panic!("not last words") };
+        assert!(words.len() <= LAST_WORDS && words.chars().all(|c| c == '僵'));
+    }
+
+    #[test]
+    fn garbage_is_no_message() {
+        for garbage in [&b""[..], b"X", b"RR", b"O!"] {
+            assert_eq!(Report::decode(garbage), None);
+            assert_eq!(Order::decode(garbage), None);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! A pre-fork server framework for Unix.
+//!
+//! A *master* process binds and listens, forks *workers* that accept, and watches over them: a worker that dies is
+//! replaced, a reload brings new workers to ready before the old ones drain, a stop drains them all. The master
+//! never serves; a worker never supervises.
+
+pub mod app;
+pub mod config;
+mod error;
+mod ipc;
+pub mod listener;
+mod master;
+mod process;
+pub mod protocol;
+mod sys;
+mod worker;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+
+pub use error::{Error, Kind as ErrorKind, Result};
+pub use worker::session;

@@ -1,0 +1,1 @@
+//! Being, making and watching processes.

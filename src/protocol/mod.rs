@@ -1,0 +1,2 @@
+//! Bytes to values and back, with no I/O at all.
+#![forbid(unsafe_code)]
