@@ -2,3 +2,20 @@
 //!
 //! Each function here is safe to call from any single-threaded process; each `unsafe` block says why it is sound.
 #![allow(unsafe_code)]
+#![allow(dead_code)]
+
+pub mod fork;
+pub mod memory;
+pub mod siginfo;
+pub mod signal;
+pub mod socket;
+pub mod timer;
+pub mod title;
+pub mod wait;
+
+use std::io;
+
+/// The result of a system call that answers -1 on failure, as a result with `errno`.
+fn check(returned: libc::c_int) -> io::Result<libc::c_int> {
+    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+}

@@ -1,0 +1,127 @@
+//! Memory that processes share, and that none of them can take away from the others.
+
+use std::{
+    ffi::c_void,
+    io,
+    num::NonZeroUsize,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    ptr::NonNull,
+    slice,
+    sync::atomic::AtomicU64,
+};
+
+use nix::{
+    fcntl::{FcntlArg, SealFlag, fcntl},
+    libc::off_t,
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        mman::{MapFlags, ProtFlags, mmap, munmap},
+        stat::fstat,
+    },
+    unistd::ftruncate,
+};
+
+/// Zeroed memory that this process shares with every child that it forks, as words that may change at any time.
+///
+/// It lies in a memfd(2) sealed against growing and shrinking: a child that truncated it would otherwise end the
+/// master by SIGBUS at its next look. What the words say is another matter: any child can write any of them.
+#[derive(Debug)]
+pub struct SharedMemory {
+    start: NonNull<c_void>,
+    bytes: NonZeroUsize,
+    fd: OwnedFd,
+}
+
+/// What must hold for a memory file before this process touches it.
+const SEALS: SealFlag =
+    SealFlag::from_bits_truncate(libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL);
+
+impl SharedMemory {
+    /// Makes a memory of that many bytes, all zero. Only pages that are touched cost anything. memfd_create(2).
+    ///
+    /// # Errors
+    /// Those of making a descriptor and a mapping: `EMFILE`, `ENFILE`, `ENOMEM`; `EINVAL` for no bytes at all.
+    pub fn new(bytes: usize) -> io::Result<Self> {
+        let fd = memfd_create(c"forkd", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        ftruncate(&fd, off_t::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?)?;
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(SEALS))?;
+        Self::from_fd(fd)
+    }
+
+    /// Maps the memory of a descriptor that came from [`SharedMemory::new`], in this process or in one before it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a file that is not sealed or empty; those of mmap(2).
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        let seals = SealFlag::from_bits_truncate(fcntl(&fd, FcntlArg::F_GET_SEALS)?);
+        let bytes = usize::try_from(fstat(&fd)?.st_size).ok().and_then(NonZeroUsize::new);
+        let Some(bytes) = bytes.filter(|_| seals.contains(SEALS)) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: the kernel chooses a fresh place, so no other memory of ours is affected.
+        let start = unsafe { mmap(None, bytes, access, MapFlags::MAP_SHARED, &fd, 0) }?;
+        Ok(Self { start, bytes, fd })
+    }
+
+    /// The whole memory, as words. A rest of less than a word is left out.
+    pub fn words(&self) -> &[AtomicU64] {
+        let words = self.bytes.get() / size_of::<AtomicU64>();
+        // SAFETY: the mapping is page-aligned, lives as long as `self` and cannot shrink; every bit pattern is an
+        // AtomicU64, and other processes change it by atomic stores or not at all.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), words) }
+    }
+}
+
+impl AsFd for SharedMemory {
+    /// The memory file, to hand to a process that maps it by [`SharedMemory::from_fd`].
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for SharedMemory {
+    /// Unmaps it in this process alone; the others keep theirs.
+    fn drop(&mut self) {
+        // SAFETY: `new` mapped exactly this, and no borrow of the words outlives `self`.
+        let _ = unsafe { munmap(self.start, self.bytes.get()) };
+    }
+}
+
+// SAFETY: the memory is reached through atomics alone, and the mapping belongs to the process, not to a thread.
+unsafe impl Send for SharedMemory {}
+// SAFETY: as above.
+unsafe impl Sync for SharedMemory {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    #[test]
+    fn two_mappings_of_one_memory_see_the_same_words() {
+        let ours = SharedMemory::new(4096 * 3).unwrap();
+        let theirs = SharedMemory::from_fd(ours.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        assert_eq!(ours.words().len(), 1536);
+        assert!(ours.words().iter().all(|word| word.load(Relaxed) == 0));
+        ours.words()[1535].store(7, Relaxed);
+        assert_eq!(theirs.words()[1535].load(Relaxed), 7);
+    }
+
+    #[test]
+    fn nobody_can_resize_it() {
+        let memory = SharedMemory::new(4096).unwrap();
+        for bytes in [0, 8192] {
+            assert_eq!(ftruncate(&memory, bytes), Err(nix::errno::Errno::EPERM));
+        }
+    }
+
+    #[test]
+    fn a_file_that_could_shrink_is_refused() {
+        let loose = memfd_create(c"loose", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).unwrap();
+        ftruncate(&loose, 4096).unwrap();
+        assert_eq!(SharedMemory::from_fd(loose).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert!(SharedMemory::new(0).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! What a process does at a signal, where `nix` can set it but not ask, and the one handler of ours that does more
+//! than signal-hook's own.
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::fd::AsRawFd,
+    os::unix::net::UnixStream,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use nix::unistd::Pid;
+use signal_hook::SigId;
+
+use super::{check, timer::arm_deadline};
+
+/// What a process does at a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// What signal(7) lists for it.
+    Default,
+    /// Nothing; this survives exec.
+    Ignored,
+    /// It runs a handler; exec turns this into the default.
+    Handled,
+}
+
+/// What this process does at that signal. sigaction(2).
+///
+/// # Errors
+/// `EINVAL` for a number that is no signal, or that the C library keeps for itself.
+pub fn disposition(signal: i32) -> io::Result<Disposition> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null new action only asks; the old one is a live, writable place of the right type.
+    check(unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so the kernel filled it.
+    Ok(match unsafe { action.assume_init() }.sa_sigaction {
+        libc::SIG_DFL => Disposition::Default,
+        libc::SIG_IGN => Disposition::Ignored,
+        _ => Disposition::Handled,
+    })
+}
+
+/// Makes this process ignore that signal from now on. sigaction(2).
+///
+/// # Errors
+/// `EINVAL` for a number that is no signal, and for KILL and STOP.
+pub fn ignore(signal: i32) -> io::Result<()> {
+    install(signal, libc::SIG_IGN)
+}
+
+/// Gives that signal its default action. sigaction(2).
+///
+/// # Errors
+/// As [`ignore`].
+pub fn restore_default(signal: i32) -> io::Result<()> {
+    install(signal, libc::SIG_DFL)
+}
+
+fn install(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: all zeroes is a valid sigaction: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler;
+    // SAFETY: the new action is a live, readable place, and its handler is one of the kernel's own two constants.
+    check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) }).map(drop)
+}
+
+/// The numbers of the signals that this thread holds back, real-time ones included. sigprocmask(2).
+pub fn blocked() -> Vec<i32> {
+    let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: a null new mask only asks; the old one is a live, writable place, and all zeroes is an empty mask.
+    let mask = unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), mask.as_mut_ptr());
+        mask.assume_init()
+    };
+    // SAFETY: the mask is a live, readable place; a number that is no signal gets -1.
+    (1..=libc::SIGRTMAX())
+        .filter(|&signal| unsafe { libc::sigismember(&raw const mask, signal) } == 1)
+        .collect()
+}
+
+/// What the handler of a stop signal needs; it only reads it.
+#[derive(Debug)]
+pub struct StopHandler {
+    /// Raised at the first signal, never lowered.
+    pub raised: AtomicBool,
+    /// Gets one byte per signal, so that a poll of the other end wakes.
+    pub wake: UnixStream,
+    /// The parent whose death makes an orphan of this process; `None` where nobody's does.
+    pub parent: Option<Pid>,
+    /// Whether the deadline of an orphan runs already: a second signal must not put it off.
+    pub deadline: AtomicBool,
+}
+
+/// Runs `handler` at each `signal` from now on, through signal-hook, until the answer is unregistered.
+///
+/// # Errors
+/// `EINVAL` for a number that is no signal.
+pub fn on_stop(signal: i32, handler: Arc<StopHandler>) -> io::Result<SigId> {
+    // SAFETY: the action touches atomics, and calls send, getppid and setitimer: no allocation, no lock, no panic.
+    unsafe { signal_hook::low_level::register(signal, move || handler.run()) }
+}
+
+impl StopHandler {
+    /// How long an orphan may take to end by itself.
+    const ORPHAN_GRACE: Duration = Duration::from_secs(1);
+
+    fn run(&self) {
+        // The flag goes first: whoever is woken by the byte must find it raised.
+        self.raised.store(true, Ordering::Release);
+        self.wake();
+        // A signal that the kernel sent at the parent's death: nobody is left to kill this process if it is stuck.
+        let orphan = self.parent.is_some_and(|parent| nix::unistd::getppid() != parent);
+        if orphan && !self.deadline.swap(true, Ordering::Relaxed) {
+            let _ = arm_deadline(Self::ORPHAN_GRACE);
+        }
+    }
+
+    fn wake(&self) {
+        // SAFETY: the descriptor is open as long as `self`, the buffer is one readable byte. A full buffer is no loss:
+        // the other end is readable then.
+        unsafe {
+            libc::send(
+                self.wake.as_raw_fd(),
+                [0_u8].as_ptr().cast(),
+                1,
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disposition_is_read_back_as_it_was_set() {
+        // Nothing else in the tests uses this signal: its default action is to do nothing.
+        let signal = libc::SIGURG;
+        assert_eq!(disposition(signal).unwrap(), Disposition::Default);
+        ignore(signal).unwrap();
+        assert_eq!(disposition(signal).unwrap(), Disposition::Ignored);
+        restore_default(signal).unwrap();
+        assert_eq!(disposition(signal).unwrap(), Disposition::Default);
+    }
+
+    #[test]
+    fn rust_ignores_the_broken_pipe() {
+        assert_eq!(disposition(libc::SIGPIPE).unwrap(), Disposition::Ignored);
+    }
+
+    #[test]
+    fn what_is_no_signal_is_refused() {
+        assert!(disposition(0).is_err() && disposition(4096).is_err() && ignore(libc::SIGKILL).is_err());
+    }
+}

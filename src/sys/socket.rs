@@ -1,0 +1,61 @@
+//! What the kernel says of a socket, where `nix` does not ask.
+
+use std::{
+    io,
+    mem::{self, MaybeUninit},
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+};
+
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
+
+use super::check;
+
+/// Who sits at the other end of a Unix-domain connection: the process that connected, at that time. unix(7).
+///
+/// # Errors
+/// `ENOPROTOOPT` or `EINVAL` on any other kind of socket.
+pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<UnixCredentials> {
+    Ok(getsockopt(&socket, sockopt::PeerCredentials)?)
+}
+
+/// How many connections wait in the accept queue of a listening TCP socket, and how many may. tcp(7), `TCP_INFO`.
+///
+/// # Errors
+/// `EOPNOTSUPP` on a socket that is not TCP.
+pub fn accept_queue(listener: impl AsFd) -> io::Result<(u32, u32)> {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = mem::size_of::<libc::tcp_info>() as libc::socklen_t;
+    let fd = listener.as_fd().as_raw_fd();
+    // SAFETY: the kernel writes at most `length` bytes to the live place that is that long.
+    check(unsafe {
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut length)
+    })?;
+    // SAFETY: all zeroes is a valid tcp_info, and the kernel wrote over a part of it.
+    let info = unsafe { info.assume_init() };
+    // For a listener the kernel gives these two fields another meaning: tcp_diag's queue and limit.
+    Ok((info.tcpi_unacked, info.tcpi_sacked))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn the_accept_queue_counts_who_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (empty, backlog) = accept_queue(&listener).unwrap();
+        assert!(empty == 0 && backlog > 0);
+        let _waiting = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(accept_queue(&listener).unwrap(), (1, backlog));
+    }
+
+    #[test]
+    fn the_peer_of_our_own_socket_pair_is_this_process() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let peer = peer_credentials(ours.as_fd()).unwrap();
+        assert_eq!(peer.pid(), nix::unistd::getpid().as_raw());
+        assert!(accept_queue(&ours).is_err());
+    }
+}
