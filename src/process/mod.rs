@@ -1,1 +1,20 @@
 //! Being, making and watching processes.
+//!
+//! A process is made by [`spawn::fork`] alone, which takes what the child does as a closure; it says how it ended as
+//! an [`exit::ExitStatus`], read by [`wait::reap`]; signals reach it as data, by [`signal::Signals`] in the master and
+//! by [`signal::StopFlag`] in a child.
+#![allow(dead_code)]
+
+pub mod clock;
+pub mod daemon;
+pub mod death;
+pub mod exit;
+pub mod fds;
+pub mod lifeline;
+pub mod limits;
+pub mod pidfile;
+pub mod signal;
+pub mod spawn;
+pub mod wait;
+
+pub use nix::unistd::Pid;

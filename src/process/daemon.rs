@@ -1,0 +1,236 @@
+//! Leaving the terminal, without leaving the caller in the dark.
+//!
+//! ```text
+//! caller ── fork ─▶ intermediate ── setsid, fork ─▶ daemon
+//!   │                    └─ ends                      │ binds, forks workers, is ready
+//!   └──◀─────────────── one message by a pipe ────────┘
+//! ```
+//!
+//! The daemon leads no session, so that no terminal it may open becomes its own. The caller stays until the daemon has
+//! said that it is ready, or why it is not, or is gone without a word.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+};
+
+use nix::{
+    fcntl::OFlag,
+    sys::{prctl, stat, stat::Mode},
+    unistd::{chdir, pipe2, setsid},
+};
+
+use crate::sys::fork::{Fork, exit_now, fork};
+
+use super::{Pid, fds, signal, spawn, wait};
+
+/// Which process this is, after [`detach`].
+#[derive(Debug)]
+pub enum Role {
+    /// The one that the user started. It waits, tells the user, and ends.
+    Caller(Waiting),
+    /// The one that serves.
+    Daemon(Announce),
+}
+
+/// What the caller waits for.
+#[derive(Debug)]
+pub struct Waiting {
+    pipe: File,
+    intermediate: Pid,
+}
+
+/// How the daemon's start ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It serves, and has this to say.
+    Ready(String),
+    /// It refused.
+    Failed {
+        /// The exit code that it asks the caller to end with.
+        code: u8,
+        /// Why.
+        text: String,
+    },
+    /// It ended without a word: what is known of that, as `was killed by signal 9 (KILL)`.
+    Died(String),
+}
+
+/// The first byte of a packet: the pid of the daemon follows.
+const BORN: u8 = b'B';
+/// The line of a daemon that serves follows.
+const READY: u8 = b'R';
+/// An exit code and a reason follow.
+const FAILED: u8 = b'F';
+/// The longest text that fits into a packet with what goes before it: packets end at `PIPE_BUF`.
+const TEXT: usize = libc::PIPE_BUF - 2;
+
+/// The daemon's one message to its caller. A worker drops its copy: the caller would wait for it too.
+#[derive(Debug)]
+pub struct Announce {
+    pipe: File,
+}
+
+/// Makes a daemon of a copy of this process: both return from here.
+///
+/// The daemon is in a session of its own that it does not lead, in `/`, with umask 027, and with /dev/null as standard
+/// input and output; standard error stays the caller's until the daemon announces something. So relative paths must be
+/// made absolute before. The caller becomes the adopter of its descendants, to learn how the daemon ended if it does so
+/// before its word; when the caller ends, the daemon passes to the next adopter. daemon(7), setsid(2).
+///
+/// # Errors
+/// Those of [`spawn::fork`] and pipe(2), in the caller alone: what fails later comes as a [`Verdict`].
+pub fn detach() -> io::Result<Role> {
+    // Each write is a packet of its own, so that the caller need not wait for the end of the pipe.
+    let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?;
+    // Without it the daemon's exit status goes to another adopter, and the verdict is a little less exact.
+    let _ = prctl::set_child_subreaper(true);
+    match split()? {
+        Fork::Parent(intermediate) => Ok(Role::Caller(Waiting { pipe: read.into(), intermediate })),
+        Fork::Child => {
+            drop(read);
+            become_daemon(Announce { pipe: write.into() })
+        }
+    }
+}
+
+/// The intermediate's short life, and the daemon's first steps.
+fn become_daemon(announce: Announce) -> io::Result<Role> {
+    let settled = setsid().map_err(io::Error::from).and_then(|_| split());
+    match settled {
+        Ok(Fork::Parent(_)) => exit_now(0),
+        Ok(Fork::Child) => {}
+        Err(cause) => announce.give_up("leave the session of the terminal", &cause),
+    }
+    announce.say(&[BORN], &Pid::this().as_raw().to_be_bytes());
+    match settle() {
+        Ok(()) => Ok(Role::Daemon(announce)),
+        Err(cause) => announce.give_up("detach from the terminal", &cause),
+    }
+}
+
+fn settle() -> io::Result<()> {
+    chdir("/")?;
+    stat::umask(Mode::S_IWGRP | Mode::S_IRWXO);
+    fds::detach_input_and_output()
+}
+
+/// A fork that returns twice, for this module alone: caller and daemon both go on where they were.
+fn split() -> io::Result<Fork> {
+    let mask = spawn::prepare()?;
+    let side = fork();
+    signal::restore(&mask);
+    side
+}
+
+impl Announce {
+    /// Tells the caller that the daemon serves; the caller prints the line and ends.
+    pub fn ready(self, line: &str) {
+        self.last_word(&[READY], line);
+    }
+
+    /// Tells the caller that the daemon refuses, with the exit code that the caller shall end with.
+    pub fn failed(self, code: u8, text: &str) {
+        self.last_word(&[FAILED, code], text);
+    }
+
+    /// Lets go of the caller's standard error first: whoever reads a pipe there waits for its last writer to go.
+    fn last_word(self, head: &[u8], text: &str) {
+        let _ = fds::detach_error();
+        self.say(head, &text.as_bytes()[..text.floor_char_boundary(TEXT)]);
+    }
+
+    /// A caller that is gone needs no word: SIGPIPE is ignored, and so is the error.
+    fn say(&self, head: &[u8], text: &[u8]) {
+        let _ = (&self.pipe).write_all(&[head, text].concat());
+    }
+
+    fn give_up(self, act: &str, cause: &io::Error) -> ! {
+        self.failed(1, &format!("cannot {act}: {cause}"));
+        exit_now(1)
+    }
+}
+
+impl Waiting {
+    /// Waits for the daemon's word or its end.
+    ///
+    /// # Errors
+    /// Those of read(2) on a pipe: none that is known.
+    pub fn wait(mut self) -> io::Result<Verdict> {
+        let mut packet = [0; libc::PIPE_BUF];
+        let mut daemon = None;
+        let verdict = loop {
+            let length = self.pipe.read(&mut packet)?;
+            match Packet::parse(&packet[..length]) {
+                Packet::Born(pid) => daemon = Some(pid),
+                Packet::Verdict(verdict) => break verdict,
+                Packet::End => break Verdict::Died(last_seen(daemon)),
+            }
+        };
+        // It ended when it had made the daemon; reaping it here leaves no zombie to a caller that goes on.
+        let _ = wait::join(self.intermediate);
+        Ok(verdict)
+    }
+}
+
+/// What one read of the pipe gives.
+#[derive(Debug, PartialEq, Eq)]
+enum Packet {
+    /// The daemon exists, with this pid.
+    Born(Pid),
+    /// The daemon's word.
+    Verdict(Verdict),
+    /// Nobody is left who could write, or nobody who can be understood.
+    End,
+}
+
+impl Packet {
+    fn parse(packet: &[u8]) -> Self {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        match packet {
+            &[BORN, a, b, c, d] => Self::Born(Pid::from_raw(i32::from_be_bytes([a, b, c, d]))),
+            [READY, line @ ..] => Self::Verdict(Verdict::Ready(text(line))),
+            [FAILED, code, why @ ..] => Self::Verdict(Verdict::Failed { code: *code, text: text(why) }),
+            _ => Self::End,
+        }
+    }
+}
+
+/// How a daemon ended that left no word. It is a child of the caller by now: its parent, the intermediate, has ended.
+fn last_seen(daemon: Option<Pid>) -> String {
+    match daemon.map(wait::join) {
+        Some(Ok(exit)) => exit.status.words(),
+        Some(Err(_)) | None => "ended without a word".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_says_one_thing() {
+        let ready = Verdict::Ready("forkd: x ready".into());
+        let failed = Verdict::Failed { code: 2, text: "cannot listen".into() };
+        assert_eq!(Packet::parse(b"Rforkd: x ready"), Packet::Verdict(ready));
+        assert_eq!(Packet::parse(b"F\x02cannot listen"), Packet::Verdict(failed));
+        assert_eq!(Packet::parse(b"B\0\0\x12\x67"), Packet::Born(Pid::from_raw(4711)));
+        for nothing in [&b""[..], b"B", b"B12345", b"F", b"?"] {
+            assert_eq!(Packet::parse(nothing), Packet::End);
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT).unwrap();
+        let (mut read, announce) = (File::from(read), Announce { pipe: write.into() });
+        let long = "僵".repeat(TEXT);
+        announce.say(&[FAILED, 1], &long.as_bytes()[..long.floor_char_boundary(TEXT)]);
+        let mut packet = [0; libc::PIPE_BUF];
+        let length = read.read(&mut packet).unwrap();
+        let Packet::Verdict(Verdict::Failed { code: 1, text }) = Packet::parse(&packet[..length]) else {
+            panic!("no verdict")
+        };
+        assert!(text.len() > TEXT - 3 && text.chars().all(|character| character == '僵'));
+    }
+}

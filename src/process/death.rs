@@ -1,0 +1,32 @@
+//! What happens to a process when another one dies.
+
+use std::io;
+
+use nix::{
+    sys::{prctl, signal::Signal},
+    unistd::getppid,
+};
+
+use super::Pid;
+
+/// Asks the kernel to send TERM to this process when its parent dies; `false` when that has happened already.
+///
+/// The pid must be the one that the parent noted before it forked: a parent that died in between has left this
+/// process to an adopter, and no signal will come. The adopter need not be PID 1. Changing user or group clears the
+/// request, so it is made again after that. prctl(2), `PR_SET_PDEATHSIG`.
+pub fn bind_to_parent(parent: Pid) -> bool {
+    // A kernel that refuses leaves the lifeline, which says the same a little later.
+    let _ = prctl::set_pdeathsig(Signal::SIGTERM);
+    getppid() == parent
+}
+
+/// Makes this process the adopter of its descendants that lose their parent, in place of PID 1.
+///
+/// It must then reap them: see [`reap_strangers`](super::wait::reap_strangers). Children do not inherit this.
+/// prctl(2), `PR_SET_CHILD_SUBREAPER`.
+///
+/// # Errors
+/// None on a kernel since Linux 3.4.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}

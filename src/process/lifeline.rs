@@ -1,0 +1,75 @@
+//! How a process learns that its master is gone, however the master went.
+//!
+//! The master alone holds the write end of a pipe, for life, and writes nothing. Every descendant holds the read end.
+//! When the master is gone the kernel has closed its end: the pipe is broken, and poll(2) says so.
+//!
+//! PDEATHSIG tells a child sooner, but only a child, and only of its parent; this reaches grandchildren too.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use nix::{
+    fcntl::OFlag,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::pipe2,
+};
+
+/// The master's side. Each child must drop its copy, or it would keep its own and its siblings' lines alive.
+#[derive(Debug)]
+pub struct Lifeline {
+    _write: OwnedFd,
+    read: OwnedFd,
+}
+
+/// A descendant's side.
+#[derive(Debug)]
+pub struct Tether(OwnedFd);
+
+impl Lifeline {
+    /// Makes the pipe. pipe(7).
+    ///
+    /// # Errors
+    /// `EMFILE` or `ENFILE` when no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        Ok(Self { _write: write, read })
+    }
+
+    /// A read end, to make before fork(2) and to leave to the child.
+    ///
+    /// # Errors
+    /// `EMFILE` when no descriptor is left.
+    pub fn reader(&self) -> io::Result<Tether> {
+        self.read.try_clone().map(Tether)
+    }
+}
+
+impl Tether {
+    /// The descriptor to poll(2), for no events at all: `POLLHUP` comes unasked.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Whether the master is gone.
+    pub fn broken(&self) -> bool {
+        let mut fds = [PollFd::new(self.fd(), PollFlags::empty())];
+        // An interrupted look has seen nothing; whoever asks will ask again.
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_breaks_when_the_last_write_end_closes() {
+        let lifeline = Lifeline::new().unwrap();
+        let (ours, theirs) = (lifeline.reader().unwrap(), lifeline.reader().unwrap());
+        assert!(!ours.broken() && !theirs.broken());
+        drop(lifeline);
+        assert!(ours.broken() && theirs.broken());
+    }
+}

@@ -1,0 +1,78 @@
+//! Reaping children.
+//!
+//! Signals coalesce, the dead do not: one SIGCHLD may stand for many ends. So whoever is woken by it asks for each of
+//! its children, and as PID 1 or subreaper for the strangers that were left to it too.
+
+use std::io;
+
+pub use crate::sys::wait::Usage;
+use crate::sys::wait::{Patience, Reaped, Target, peek, wait4};
+
+use super::{Pid, exit::ExitStatus};
+
+/// A child that has ended and is reaped: from here on its pid may be a stranger's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The pid that it had.
+    pub pid: Pid,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it used in its life.
+    pub usage: Usage,
+}
+
+/// Reaps that child if it has ended, without waiting. wait4(2).
+///
+/// # Errors
+/// `ECHILD` when it is no child of this process, or was reaped before.
+pub fn reap(pid: Pid) -> io::Result<Option<Exit>> {
+    Ok(wait4(Target::Child(pid), Patience::Poll)?.map(Exit::from))
+}
+
+/// Waits until that child has ended, and reaps it. wait4(2).
+///
+/// # Errors
+/// `ECHILD` when it is no child of this process, or was reaped before.
+pub fn join(pid: Pid) -> io::Result<Exit> {
+    // Without WNOHANG the call returns with a child or with an error.
+    wait4(Target::Child(pid), Patience::Block)?
+        .map(Exit::from)
+        .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+}
+
+/// Whether that child has ended and still holds its pid, so that its process group can be signalled without fear of
+/// hitting a stranger's. waitid(2), `WNOWAIT`.
+///
+/// # Errors
+/// `ECHILD` when it is no child of this process, or was reaped before.
+pub fn has_ended(pid: Pid) -> io::Result<bool> {
+    Ok(peek(Target::Child(pid))?.is_some())
+}
+
+/// Reaps what was left to this process as PID 1 or subreaper: ended children that are not `known`.
+///
+/// Call it after each known child was asked for by [`reap`]. A known child that ended since then stops the search,
+/// and is left for the wake-up that its SIGCHLD brings: to reap it here would lose its status. wait(2).
+///
+/// # Errors
+/// Those of waitid(2), but not `ECHILD`: no child, no stranger.
+pub fn reap_strangers(known: impl Fn(Pid) -> bool) -> io::Result<Vec<Exit>> {
+    let mut strangers = Vec::new();
+    while let Some(pid) = peek(Target::Any).or_else(none_left)? {
+        if known(pid) {
+            break;
+        }
+        strangers.extend(reap(pid)?);
+    }
+    Ok(strangers)
+}
+
+fn none_left(error: io::Error) -> io::Result<Option<Pid>> {
+    if error.raw_os_error() == Some(libc::ECHILD) { Ok(None) } else { Err(error) }
+}
+
+impl From<Reaped> for Exit {
+    fn from(Reaped { pid, status, usage }: Reaped) -> Self {
+        Self { pid, status: ExitStatus::from_raw(status), usage }
+    }
+}
