@@ -9,6 +9,7 @@ pub mod config;
 mod error;
 mod ipc;
 pub mod listener;
+pub mod logging;
 mod master;
 mod process;
 pub mod protocol;
