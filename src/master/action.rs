@@ -1,0 +1,164 @@
+//! What the supervisor wants done to the world, and what it wants told.
+
+use std::time::Duration;
+
+use super::event::{Caller, ChildId};
+use crate::{
+    ipc::ident::Generation,
+    process::{Pid, exit::ExitStatus},
+};
+
+/// One thing to be done by [`super::effects`], the only writer to the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Fork a worker; answered by `Spawned` or `SpawnFailed`.
+    Spawn { child: ChildId, generation: Generation },
+    /// Ask a child to finish what it has and take no more: SIGTERM.
+    Drain { child: ChildId },
+    /// End a child and its process group: SIGKILL.
+    Kill { child: ChildId },
+    /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
+    Prepare { generation: Generation },
+    /// From here on only this generation's settings are needed.
+    Commit { generation: Generation },
+    /// The newer generation failed: forget its settings, this one's are in force.
+    RollBack { generation: Generation },
+    /// Every worker is ready for the first time.
+    AnnounceReady,
+    /// Say in the log, and to who listens, what happened.
+    Tell(News),
+    /// A request came to its end.
+    Answer { caller: Caller, verdict: Verdict },
+    /// All children are gone: the master ends.
+    Finish(Ending),
+}
+
+/// How a request came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether what was asked for is so.
+    pub outcome: Outcome,
+    /// What happened, for a person.
+    pub text: String,
+}
+
+/// Whether a request was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// It was tried and did not come about.
+    Failed,
+    /// It cannot be meant: a number of workers out of range.
+    Refused,
+}
+
+/// Why a master ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Somebody asked for it.
+    Stopped,
+    /// No worker could be brought to ready, or none any more.
+    Failed(String),
+}
+
+/// A limit that a child can pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Fork to ready.
+    Boot,
+    /// Told to drain to gone.
+    Drain,
+}
+
+/// One line of the story: what a log line, or the library's `on_event`, says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A worker was forked.
+    Spawned { who: Who },
+    /// It could not be.
+    SpawnFailed { who: Who, cause: String, delay: Duration },
+    /// A worker accepts.
+    Ready { who: Who, after: Duration },
+    /// A worker was asked to drain.
+    Draining { who: Who, reason: Reason },
+    /// A worker passed a limit and is being killed.
+    Killed { who: Who, reason: Reason },
+    /// A worker ended.
+    Exited { who: Who, status: ExitStatus, reason: String, during: Option<String>, expected: Expectation },
+    /// A slot will be filled again.
+    Respawn { who: Who, deaths: u32, delay: Duration },
+    /// A slot stays empty.
+    GaveUp { who: Who, deaths: u32, reason: String },
+    /// A reload began.
+    ReloadBegan { generation: Generation },
+    /// A reload came to its end.
+    Reloaded { generation: Generation },
+    /// A reload failed and `generation` goes on.
+    ReloadFailed { generation: Generation, reason: String },
+    /// Another number of workers is wanted.
+    Scaled { from: u32, to: u32 },
+    /// A request that came without a caller was refused.
+    Refused { text: String },
+    /// The server begins to end.
+    Stopping { reason: String },
+}
+
+/// Whether a death was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// It was drained or killed by us.
+    Asked,
+    /// It ended by itself.
+    Unasked,
+}
+
+/// Which child a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Who {
+    /// The child.
+    pub child: ChildId,
+    /// The generation that it was born in.
+    pub generation: Generation,
+    /// Its process, once it has one.
+    pub pid: Option<Pid>,
+}
+
+/// Why a child must go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its successor is ready.
+    Replaced,
+    /// Fewer workers are wanted.
+    ScaledDown,
+    /// The server stops.
+    Stop,
+    /// The server stops at once.
+    StopNow,
+    /// The reload that it was born for failed.
+    RolledBack,
+    /// It passed a limit.
+    Passed(Limit, Duration),
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Replaced => f.write_str("replaced"),
+            Self::ScaledDown => f.write_str("scaled down"),
+            Self::Stop => f.write_str("stop"),
+            Self::StopNow => f.write_str("stop now"),
+            Self::RolledBack => f.write_str("rolled back"),
+            Self::Passed(limit, after) => write!(f, "{limit} limit of {} passed", humantime::format_duration(*after)),
+        }
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Boot => "boot",
+            Self::Drain => "drain",
+        })
+    }
+}

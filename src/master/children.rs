@@ -1,0 +1,141 @@
+//! The master's own table of its processes: the only place that knows which pid is whose.
+//!
+//! A pid stands here from the fork until it was reaped, and not a moment longer: so a signal can never reach a
+//! stranger that the kernel gave the number to.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use nix::errno::Errno;
+
+use super::event::{ChildId, Event};
+use crate::{
+    ipc::{
+        channel::{Channel, Received},
+        ident::RowId,
+        message::{Order, Report},
+        scoreboard::Scoreboard,
+    },
+    process::{Pid, signal, wait},
+};
+
+/// A message flood is read in portions, so that one child cannot keep the master from the others.
+const MESSAGES_AT_ONCE: usize = 16;
+
+/// One process of ours.
+#[derive(Debug)]
+pub struct Process {
+    /// Its process number, which is also that of its process group.
+    pub pid: Pid,
+    /// The master's end of the channel; gone when the child closed its own.
+    pub channel: Option<Channel<Order, Report>>,
+    /// Its row of the scoreboard.
+    pub row: RowId,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Children(BTreeMap<ChildId, Process>);
+
+impl Children {
+    /// Enters a child that was just forked.
+    pub fn insert(&mut self, id: ChildId, process: Process) {
+        self.0.insert(id, process);
+    }
+
+    /// One child.
+    pub fn get(&self, id: ChildId) -> Option<&Process> {
+        self.0.get(&id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether a process is one of ours.
+    pub fn knows(&self, pid: Pid) -> bool {
+        self.0.values().any(|process| process.pid == pid)
+    }
+
+    /// What a forked child does with its copy: it must hold nobody's channel open but its own.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// The channels to wait for.
+    pub fn channels(&self) -> impl Iterator<Item = (ChildId, BorrowedFd<'_>)> {
+        self.0.iter().filter_map(|(id, process)| Some((*id, process.channel.as_ref()?.as_fd())))
+    }
+
+    /// What a child has to say.
+    pub fn hear(&mut self, id: ChildId, events: &mut Vec<Event>) {
+        let Some(process) = self.0.get_mut(&id) else { return };
+        for _ in 0..MESSAGES_AT_ONCE {
+            let Some(channel) = &process.channel else { return };
+            match channel.receive() {
+                Received::Message(Report::Ready) => events.push(Event::Ready { child: id }),
+                Received::Message(Report::LastWords(words)) => events.push(Event::LastWords { child: id, words }),
+                Received::Garbage => log::debug!("a message of pid {} is none of ours: dropped", process.pid),
+                Received::Empty => return,
+                Received::Closed => process.channel = None,
+            }
+        }
+    }
+
+    /// Collects those that ended, until nothing is left to collect: signals coalesce, the dead do not.
+    ///
+    /// Each is asked for by its own pid, so that a child that somebody else forked in this process (a library's, an
+    /// application's) is left to whoever waits for it. See wait4(2).
+    pub fn reap(&mut self, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
+        let dead: Vec<_> =
+            self.0.iter().filter_map(|(id, process)| Some((*id, process.row, wait::reap(process.pid).ok()??))).collect();
+        for (id, row, exit) in dead {
+            // Its last words may still be in the channel.
+            self.hear(id, events);
+            self.0.remove(&id);
+            let during = scoreboard.read(row).current;
+            scoreboard.give_back(row);
+            events.push(Event::Exited { child: id, status: exit.status, during });
+        }
+    }
+
+    /// Asks a child to drain. See signal(7).
+    pub fn drain(&self, id: ChildId) {
+        self.signal(id, |pid| signal::send(pid, libc::SIGTERM));
+    }
+
+    /// Ends a child and all that it left in its process group. The child is not reaped yet, so the group is still its.
+    pub fn kill(&self, id: ChildId) {
+        self.signal(id, |pid| {
+            let group = signal::send_group(pid, libc::SIGKILL);
+            // Killed in the first moment of its life it may not be the leader of a group yet.
+            group.or_else(|_| signal::send(pid, libc::SIGKILL))
+        });
+    }
+
+    /// Sends an order to every child that listens.
+    pub fn order(&self, order: Order) {
+        for process in self.0.values() {
+            if let Some(channel) = &process.channel {
+                if let Err(cause) = channel.send(&order) {
+                    log::warn!("cannot send an order to pid {}: {cause}", process.pid);
+                }
+            }
+        }
+    }
+
+    fn signal(&self, id: ChildId, send: impl Fn(Pid) -> io::Result<()>) {
+        // A child without an entry was never born: its failed fork is still on the way to the supervisor.
+        let Some(process) = self.0.get(&id) else { return };
+        match send(process.pid) {
+            Err(cause) if cause.raw_os_error() != Some(Errno::ESRCH as i32) => {
+                log::error!("cannot signal pid {}: {cause}", process.pid);
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}

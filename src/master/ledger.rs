@@ -1,0 +1,96 @@
+//! What a server remembers of its past: counts for ever, the last deaths in words.
+
+use std::collections::VecDeque;
+
+use super::{
+    action::{Expectation, Reason},
+    slot::{Child, Stage},
+};
+use crate::{
+    ipc::ident::{Generation, Slot},
+    process::{Pid, clock::Time, exit::ExitStatus},
+};
+
+/// How many deaths are remembered in words.
+const REMEMBERED: usize = 16;
+
+/// Counts since the start, and the last exits.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Workers forked.
+    pub spawned: u64,
+    /// Workers that ended, however.
+    pub exited: u64,
+    /// Those that ended unasked by a signal or with an exit code other than 0.
+    pub crashed: u64,
+    /// Those that were killed because they passed a limit.
+    pub killed: u64,
+    /// Reloads that came to their end.
+    pub reloads: u64,
+    /// Reloads that did not.
+    pub failed_reloads: u64,
+    /// The last deaths, newest last.
+    pub last_exits: VecDeque<Epitaph>,
+}
+
+/// One death.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epitaph {
+    /// Where.
+    pub slot: Slot,
+    /// Of which generation.
+    pub generation: Generation,
+    /// Which process.
+    pub pid: Option<Pid>,
+    /// Why: the child's last words, or ours.
+    pub reason: String,
+    /// The request that it was serving.
+    pub during: Option<String>,
+    /// When.
+    pub at: Time,
+}
+
+impl Ledger {
+    /// Counts a death and remembers it.
+    pub fn bury(&mut self, child: &Child, status: ExitStatus, reason: &str, during: Option<String>, at: Time) {
+        self.exited += 1;
+        match expectation(child) {
+            Expectation::Unasked if status != ExitStatus::Exited(0) => self.crashed += 1,
+            Expectation::Unasked | Expectation::Asked => {}
+        }
+        self.last_exits.push_back(Epitaph {
+            slot: child.id.slot,
+            generation: child.generation,
+            pid: child.pid,
+            reason: reason.to_owned(),
+            during,
+            at,
+        });
+        if self.last_exits.len() > REMEMBERED {
+            self.last_exits.pop_front();
+        }
+    }
+}
+
+/// Whether this child's death was asked for.
+pub fn expectation(child: &Child) -> Expectation {
+    match child.stage {
+        Stage::Booting { .. } | Stage::Serving { .. } => Expectation::Unasked,
+        Stage::Draining { .. } | Stage::Killed { .. } => Expectation::Asked,
+    }
+}
+
+/// Why a child died: its own words where it left some, else what its stage and its status say.
+pub fn epitaph(child: &Child, status: ExitStatus) -> String {
+    let ours = match child.stage {
+        Stage::Draining { reason, .. } | Stage::Killed { reason, .. } => Some(reason),
+        Stage::Booting { .. } | Stage::Serving { .. } => None,
+    };
+    match (ours, &child.words) {
+        (Some(reason @ Reason::Passed(..)), Some(words)) => format!("{reason}: {words}"),
+        (Some(reason), _) => reason.to_string(),
+        (None, Some(words)) => words.clone(),
+        (None, None) if child.is_booting() => format!("{} before it was ready", status.words()),
+        (None, None) => format!("{} unasked", status.words()),
+    }
+}

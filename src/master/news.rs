@@ -1,0 +1,88 @@
+//! How what happened is told: one log line each, with the same keys everywhere.
+
+use std::time::Duration;
+
+use log::{Level, kv::Value};
+
+use super::action::{Expectation, News, Who};
+use crate::{logging, process::exit::ExitStatus};
+
+/// Writes the line.
+pub fn log(news: &News) {
+    let Line { level, text, facts } = line(news);
+    let facts: Vec<_> = facts.iter().map(|(key, value)| (*key, Value::from(value.as_str()))).collect();
+    logging::event(level, text, &facts);
+}
+
+/// A line: words for people, facts by key for programs.
+struct Line {
+    level: Level,
+    text: &'static str,
+    facts: Vec<(&'static str, String)>,
+}
+
+impl Line {
+    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.facts.push((key, value.to_string()));
+        self
+    }
+
+    fn with_some(self, key: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
+    }
+}
+
+fn line(news: &News) -> Line {
+    match news {
+        News::Spawned { who } => about(Level::Info, "worker forked", "spawned", who),
+        News::SpawnFailed { who, cause, delay } => {
+            about(Level::Error, "cannot fork a worker", "respawn", who).with("reason", cause).with("delay", wait(*delay))
+        }
+        News::Ready { who, after } => about(Level::Info, "worker ready", "ready", who).with("after", wait(*after)),
+        News::Draining { who, reason } => about(Level::Info, "worker drains", "draining", who).with("reason", reason),
+        News::Killed { who, reason } => about(Level::Warn, "worker killed", "killed", who).with("reason", reason),
+        News::Exited { who, status, reason, during, expected } => {
+            let line = about(exit_level(*status, *expected), "worker ended", "exited", who);
+            line.with("status", status).with("reason", reason).with_some("during", during.as_ref())
+        }
+        News::Respawn { who, deaths, delay } => {
+            about(Level::Info, "slot is filled again", "respawn", who).with("deaths", deaths).with("delay", wait(*delay))
+        }
+        News::GaveUp { who, deaths, reason } => {
+            about(Level::Error, "slot given up", "gave-up", who).with("deaths", deaths).with("reason", reason)
+        }
+        News::ReloadBegan { generation } => server(Level::Info, "reload begins", "reload").with("gen", generation),
+        News::Reloaded { generation } => server(Level::Info, "reload done", "reload").with("gen", generation),
+        News::ReloadFailed { generation, reason } => {
+            server(Level::Error, "reload failed", "reload").with("gen", generation).with("reason", reason)
+        }
+        News::Scaled { from, to } => server(Level::Info, "scaled", "scaled").with("from", from).with("workers", to),
+        News::Refused { text } => server(Level::Warn, "request refused", "refused").with("reason", text),
+        News::Stopping { reason } => server(Level::Info, "stopping", "stopping").with("reason", reason),
+    }
+}
+
+fn server(level: Level, text: &'static str, event: &'static str) -> Line {
+    Line { level, text, facts: Vec::new() }.with("event", event)
+}
+
+fn about(level: Level, text: &'static str, event: &'static str, who: &Who) -> Line {
+    let line = server(level, text, event).with("slot", who.child.slot).with("gen", who.generation);
+    line.with_some("pid", who.pid)
+}
+
+/// A death that was asked for is no news; one that was not is a warning even if its exit code is 0.
+fn exit_level(status: ExitStatus, expected: Expectation) -> Level {
+    match (expected, status) {
+        (Expectation::Asked, _) => Level::Info,
+        (Expectation::Unasked, ExitStatus::Exited(0)) => Level::Warn,
+        (Expectation::Unasked, _) => Level::Error,
+    }
+}
+
+fn wait(delay: Duration) -> String {
+    humantime::format_duration(Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))).to_string()
+}

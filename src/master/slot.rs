@@ -1,0 +1,140 @@
+//! A numbered place to fill, and the children that are in it: one that serves, perhaps its successor, perhaps some
+//! that are leaving.
+
+use std::time::Duration;
+
+use super::{
+    action::{Reason, Who},
+    event::ChildId,
+    respawn::Respawn,
+};
+use crate::{
+    ipc::ident::{Generation, Slot},
+    process::{Pid, clock::Time},
+};
+
+/// One slot.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// Its children, oldest first.
+    pub children: Vec<Child>,
+    /// How often they died.
+    pub respawn: Respawn,
+}
+
+/// One process in a slot.
+#[derive(Debug, Clone)]
+pub struct Child {
+    /// Which child.
+    pub id: ChildId,
+    /// The generation whose settings it runs with.
+    pub generation: Generation,
+    /// Its process, once the fork is known to have gone well.
+    pub pid: Option<Pid>,
+    /// When it was forked.
+    pub born: Time,
+    /// How far in its life it is.
+    pub stage: Stage,
+    /// What it said last about itself.
+    pub words: Option<String>,
+}
+
+/// How far a child is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Forked; has not said ready.
+    Booting {
+        /// When that becomes a failure.
+        deadline: Option<Time>,
+    },
+    /// Accepts.
+    Serving {
+        /// When it said ready.
+        since: Time,
+    },
+    /// Was asked to finish.
+    Draining {
+        /// When the grace ends.
+        deadline: Option<Time>,
+        /// Why it was asked.
+        reason: Reason,
+    },
+    /// Was killed; its end is only a matter of time.
+    Killed {
+        /// Why.
+        reason: Reason,
+        /// Whether the slot has lost something by it: the child was one that was wanted.
+        failed: bool,
+    },
+}
+
+impl Child {
+    /// The child in a line of the log.
+    pub fn who(&self) -> Who {
+        Who { child: self.id, generation: self.generation, pid: self.pid }
+    }
+
+    /// Whether it was forked and has not said ready.
+    pub fn is_booting(&self) -> bool {
+        matches!(self.stage, Stage::Booting { .. })
+    }
+
+    /// Whether it accepts.
+    pub fn is_serving(&self) -> bool {
+        matches!(self.stage, Stage::Serving { .. })
+    }
+
+    /// Whether it fills its slot or is about to.
+    pub fn is_staying(&self) -> bool {
+        self.is_booting() || self.is_serving()
+    }
+
+    /// For how long it has accepted, if it does.
+    pub fn ready_for(&self, now: Time) -> Option<Duration> {
+        if let Stage::Serving { since } = self.stage { Some(now.since(since)) } else { None }
+    }
+
+    /// When the limit of its stage passes.
+    pub fn deadline(&self) -> Option<Time> {
+        match self.stage {
+            Stage::Booting { deadline } | Stage::Draining { deadline, .. } => deadline,
+            Stage::Serving { .. } | Stage::Killed { .. } => None,
+        }
+    }
+}
+
+impl Place {
+    /// The child that fills the slot, or is about to, in this generation.
+    pub fn heir(&self, wanted: Generation) -> Option<&Child> {
+        self.children.iter().find(|child| child.generation == wanted && child.is_staying())
+    }
+
+    /// Those of other generations that fill it still.
+    pub fn predecessors(&self, wanted: Generation) -> impl Iterator<Item = &Child> {
+        self.children.iter().filter(move |child| child.generation != wanted && child.is_staying())
+    }
+
+    /// Whether nothing moves here any more: a child of this generation accepts and nobody else is in the slot, or the
+    /// slot was given up and whoever is left in it serves on.
+    pub fn is_settled(&self, wanted: Generation) -> bool {
+        match self.children.as_slice() {
+            [only] if only.generation == wanted => only.is_serving(),
+            others => self.respawn.given_up().is_some() && others.iter().all(Child::is_serving),
+        }
+    }
+
+    /// Whether a child that failed was killed and is not reaped yet: only its end says when the slot may be filled again.
+    pub fn is_mourning(&self) -> bool {
+        self.children.iter().any(|child| matches!(child.stage, Stage::Killed { failed: true, .. }))
+    }
+
+    /// Whether its successor is on the way while a predecessor still serves: one more process than slots.
+    pub fn is_turning(&self, wanted: Generation) -> bool {
+        self.heir(wanted).is_some_and(Child::is_booting) && self.predecessors(wanted).next().is_some()
+    }
+}
+
+/// The number of a slot by its place in a list.
+pub fn slot_at(index: usize) -> Slot {
+    Slot::new(u32::try_from(index + 1).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,573 @@
+//! What should be, what is, and the difference: the decisions of a master, as a pure state machine.
+//!
+//! [`Supervisor::step`] takes one event and the time, and says what is to be done. It has no clock, no randomness but
+//! the seed it was given, reads nothing and forks nobody. After every event it enforces the limits that have passed,
+//! *reconciles* (compares each slot with what should fill it and starts or stops the difference) and settles what
+//! came to its end. So there is one place where a worker is spawned and one where it is drained, whatever the reason.
+//!
+//! ```text
+//!            Spawned              Ready            successor ready, scale down, stop
+//!   (fork) ──────────► Booting ──────────► Serving ─────────────────────────► Draining ──► (reaped)
+//!                         │ boot limit        │                                  │ drain limit
+//!                         └──────────► Killed ◄── stop at once ──────────────────┘
+//! ```
+
+use std::{mem, time::Duration};
+
+use super::{
+    action::{Action, Ending, Limit, News, Outcome, Reason, Verdict},
+    event::{Ask, Caller, ChildId, Event, Pace, Scale},
+    ledger::{Ledger, epitaph, expectation},
+    respawn::{Dice, Respawn, RespawnPolicy, Response},
+    slot::{Child, Place, Stage, slot_at},
+    turn::{Progress, Turn},
+};
+use crate::{
+    ipc::ident::Generation,
+    process::{Pid, clock::Time, exit::ExitStatus},
+};
+
+/// The most workers that a server can have: the scoreboard has rows for twice as many children.
+pub const MOST_WORKERS: u32 = 4096;
+
+/// The limits that the supervisor keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Fork to ready.
+    pub boot: Option<Duration>,
+    /// Told to drain to gone.
+    pub drain: Option<Duration>,
+    /// How deaths are answered.
+    pub respawn: RespawnPolicy,
+}
+
+/// Where in its life the server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Not every worker has been ready yet.
+    Starting,
+    /// Every worker has been ready once.
+    Running,
+    /// It ends; `failure` says why if nobody asked for it.
+    Stopping {
+        /// What to say at the end if it is a failure.
+        failure: Option<String>,
+        /// Whether a person pressed Ctrl-C: the next request to stop means now.
+        interrupted: bool,
+    },
+    /// It has ended.
+    Finished,
+}
+
+/// The decisions of a master; see the module.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    policy: Policy,
+    phase: Phase,
+    /// How many slots are to be filled.
+    target: u32,
+    /// The generation that is to fill them.
+    wanted: Generation,
+    /// The highest generation ever begun: a number is never given twice, not even after a failure.
+    newest: Generation,
+    slots: Vec<Place>,
+    /// The reload that runs.
+    turn: Option<Turn>,
+    /// The reload that waits for it; several requests become one.
+    next_turn: Option<(Option<Duration>, Vec<Caller>)>,
+    /// Who waits for a number of workers.
+    scalers: Vec<Caller>,
+    /// Who waits for the end.
+    stoppers: Vec<Caller>,
+    ledger: Ledger,
+    dice: Dice,
+    serial: u64,
+    now: Time,
+    actions: Vec<Action>,
+}
+
+impl Supervisor {
+    /// A supervisor of `workers` slots, all of them empty; the first [`Event::Woke`] fills them.
+    pub fn new(workers: u32, policy: Policy, seed: u64, now: Time) -> Self {
+        Self {
+            policy,
+            phase: Phase::Starting,
+            target: workers.clamp(1, MOST_WORKERS),
+            wanted: Generation::FIRST,
+            newest: Generation::FIRST,
+            slots: Vec::new(),
+            turn: None,
+            next_turn: None,
+            scalers: Vec::new(),
+            stoppers: Vec::new(),
+            ledger: Ledger::default(),
+            dice: Dice::new(seed),
+            serial: 0,
+            now,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes one event and says what is to be done about it, in this order.
+    pub fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
+        self.now = now;
+        match event {
+            Event::Spawned { child, pid } => self.spawned(child, pid),
+            Event::SpawnFailed { child, cause } => self.spawn_failed(child, &cause),
+            Event::Ready { child } => self.ready(child),
+            Event::LastWords { child, words } => self.heard(child, words),
+            Event::Exited { child, status, during } => self.exited(child, status, during),
+            Event::Asked { request, caller } => self.asked(request, caller),
+            Event::Prepared { workers } => self.prepared(workers),
+            Event::PrepareFailed { cause } => self.prepare_failed(&cause),
+            Event::Woke => {}
+        }
+        self.enforce();
+        self.reconcile();
+        self.settle();
+        mem::take(&mut self.actions)
+    }
+
+    /// When the next deadline passes, if nothing else happens before.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let limits = self.children().filter_map(Child::deadline);
+        let vacant = self.slots.iter().take(self.target as usize).filter(|slot| slot.heir(self.wanted).is_none());
+        // A delay that is over was used, or its slot waits for another's turn: only those to come count.
+        let delays = vacant.filter_map(|slot| slot.respawn.allowed_at()).filter(|time| *time > self.now);
+        let delays = delays.filter(|_| !self.is_stopping());
+        limits.chain(delays).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
+    }
+
+    // What happened to children.
+
+    fn spawned(&mut self, id: ChildId, pid: Pid) {
+        let Some(child) = self.child_mut(id) else { return };
+        child.pid = Some(pid);
+        let who = child.who();
+        self.slots[id.slot.index()].respawn.forked();
+        self.ledger.spawned += 1;
+        self.tell(News::Spawned { who });
+    }
+
+    fn spawn_failed(&mut self, id: ChildId, cause: &str) {
+        let Some(child) = self.take_child(id) else { return };
+        let who = child.who();
+        if self.fails_turn(&child) {
+            self.fail_turn(&format!("cannot fork a worker: {cause}"));
+        } else if self.phase == Phase::Starting {
+            // A server that cannot start should say so, not try for ever.
+            self.mourn(&child, None, &format!("cannot fork a worker: {cause}"));
+        } else if self.is_wanted(&child) {
+            let place = &mut self.slots[id.slot.index()];
+            let delay = place.respawn.fork_failed(self.now, &self.policy.respawn, &mut self.dice);
+            self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay });
+        }
+    }
+
+    fn ready(&mut self, id: ChildId) {
+        let now = self.now;
+        let Some(child) = self.child_mut(id) else { return };
+        // A child that was already told to go, or killed, may have said so before it heard.
+        if child.is_booting() {
+            child.stage = Stage::Serving { since: now };
+            let news = News::Ready { who: child.who(), after: now.since(child.born) };
+            self.tell(news);
+        }
+    }
+
+    fn heard(&mut self, id: ChildId, words: String) {
+        if let Some(child) = self.child_mut(id) {
+            child.words = Some(words);
+        }
+    }
+
+    fn exited(&mut self, id: ChildId, status: ExitStatus, during: Option<String>) {
+        let Some(child) = self.take_child(id) else { return };
+        let reason = epitaph(&child, status);
+        self.ledger.bury(&child, status, &reason, during.clone(), self.now);
+        let (who, expected) = (child.who(), expectation(&child));
+        self.tell(News::Exited { who, status, reason: reason.clone(), during, expected });
+        match child.stage {
+            Stage::Booting { .. } | Stage::Killed { failed: true, .. } => self.lost(&child, None, &reason),
+            Stage::Serving { .. } => self.lost(&child, child.ready_for(self.now), &reason),
+            Stage::Draining { .. } | Stage::Killed { failed: false, .. } => {}
+        }
+    }
+
+    /// A child is gone that nobody had asked to go.
+    fn lost(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
+        if self.fails_turn(child) {
+            self.fail_turn(why);
+        } else if self.is_wanted(child) {
+            self.mourn(child, ready_for, why);
+        }
+    }
+
+    /// Counts a death against its slot.
+    fn mourn(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
+        let respawn = &mut self.slots[child.id.slot.index()].respawn;
+        let response = respawn.died(self.now, ready_for, why, &self.policy.respawn, &mut self.dice);
+        let (who, deaths) = (child.who(), respawn.deaths());
+        match response {
+            Response::After(delay) => self.tell(News::Respawn { who, deaths, delay }),
+            Response::GiveUp => {
+                self.tell(News::GaveUp { who, deaths, reason: why.to_owned() });
+                self.consider_failure(why);
+            }
+        }
+    }
+
+    /// A server that never was ready, or has no slot left, fails as a whole: its supervisor can then act.
+    fn consider_failure(&mut self, why: &str) {
+        let all_gone = self.wanted_slots().all(|slot| slot.respawn.given_up().is_some() && slot.children.is_empty());
+        if self.phase == Phase::Starting {
+            self.stop(Some(format!("no worker could be brought to ready: {why}")));
+        } else if all_gone {
+            self.stop(Some(format!("every slot was given up: {why}")));
+        }
+    }
+
+    // What was asked for.
+
+    fn asked(&mut self, request: Ask, caller: Option<Caller>) {
+        match request {
+            Ask::Stop(pace) => self.asked_to_stop(pace, caller),
+            Ask::Reload { .. } | Ask::Scale(_) if self.is_stopping() => {
+                self.refuse(caller, Outcome::Failed, "the server is stopping".to_owned());
+            }
+            Ask::Reload { timeout } if self.turn.is_some() => {
+                // A reload that runs has read its configuration already: what changed since needs one more.
+                let (limit, callers) = self.next_turn.get_or_insert_default();
+                *limit = timeout;
+                callers.extend(caller);
+            }
+            Ask::Reload { timeout } => self.begin_turn(timeout, caller.into_iter().collect()),
+            Ask::Scale(scale) => self.asked_to_scale(scale, caller),
+        }
+    }
+
+    fn asked_to_stop(&mut self, pace: Pace, caller: Option<Caller>) {
+        self.stoppers.extend(caller);
+        let again = matches!(self.phase, Phase::Stopping { interrupted: true, .. });
+        if !self.is_stopping() {
+            self.stop(None);
+        }
+        if pace == Pace::Now || again {
+            self.kill_all();
+        }
+        if let (Phase::Stopping { interrupted, .. }, Pace::Interrupt) = (&mut self.phase, pace) {
+            *interrupted = true;
+        }
+    }
+
+    fn asked_to_scale(&mut self, scale: Scale, caller: Option<Caller>) {
+        let to = match scale {
+            Scale::To(count) => count,
+            Scale::Up(more) => self.target.saturating_add(more),
+            Scale::Down(fewer) => self.target.saturating_sub(fewer),
+        };
+        if !(1..=MOST_WORKERS).contains(&to) {
+            let text = format!("cannot scale to {to} workers: a server has from 1 to {MOST_WORKERS} (end it with stop)");
+            return self.refuse(caller, Outcome::Refused, text);
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.target_before = None;
+        }
+        self.retarget(to);
+        self.scalers.extend(caller);
+    }
+
+    fn retarget(&mut self, to: u32) {
+        let from = mem::replace(&mut self.target, to);
+        if from != to {
+            self.tell(News::Scaled { from, to });
+        }
+    }
+
+    fn refuse(&mut self, caller: Option<Caller>, outcome: Outcome, text: String) {
+        match caller {
+            Some(caller) => self.actions.push(Action::Answer { caller, verdict: Verdict { outcome, text } }),
+            None => self.tell(News::Refused { text }),
+        }
+    }
+
+    /// Begins to end; whoever waits for something else learns that it will not come.
+    fn stop(&mut self, failure: Option<String>) {
+        let reason = failure.clone().unwrap_or_else(|| "asked".to_owned());
+        self.tell(News::Stopping { reason });
+        self.phase = Phase::Stopping { failure, interrupted: false };
+        let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
+        let next = self.next_turn.take().map(|(_, callers)| callers).into_iter().flatten();
+        let waiting: Vec<_> = turn.chain(next).chain(mem::take(&mut self.scalers)).collect();
+        for caller in waiting {
+            self.refuse(Some(caller), Outcome::Failed, "the server stopped meanwhile".to_owned());
+        }
+    }
+
+    fn kill_all(&mut self) {
+        let ids: Vec<_> = self.children().filter(|c| !matches!(c.stage, Stage::Killed { .. })).map(|c| c.id).collect();
+        for id in ids {
+            self.kill(id, Reason::StopNow, false);
+        }
+    }
+
+    // The reload, as a transaction.
+
+    fn begin_turn(&mut self, timeout: Option<Duration>, callers: Vec<Caller>) {
+        self.newest = self.newest.next();
+        self.turn = Some(Turn::new(self.newest, self.wanted, timeout.map(|limit| (self.now + limit, limit)), callers));
+        self.tell(News::ReloadBegan { generation: self.newest });
+        self.actions.push(Action::Prepare { generation: self.newest });
+    }
+
+    fn prepared(&mut self, workers: Option<u32>) {
+        let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Preparing) else { return };
+        turn.progress = Progress::Raising;
+        turn.target_before = workers.map(|_| self.target);
+        self.wanted = turn.generation;
+        self.slots.iter_mut().for_each(|slot| slot.respawn = Respawn::default());
+        if let Some(workers) = workers {
+            self.retarget(workers.clamp(1, MOST_WORKERS));
+        }
+    }
+
+    fn prepare_failed(&mut self, cause: &str) {
+        if self.turn.as_ref().is_some_and(|turn| turn.progress == Progress::Preparing) {
+            self.fail_turn(cause);
+        }
+    }
+
+    /// Whether the death of this child means that the new generation cannot be trusted.
+    fn fails_turn(&self, child: &Child) -> bool {
+        let raising = self.turn.as_ref().filter(|turn| turn.progress == Progress::Raising);
+        raising.is_some_and(|turn| turn.generation == child.generation) && self.is_wanted(child)
+    }
+
+    /// Goes back to the generation before: those of the new one that are not ready are killed, those that are will be
+    /// replaced like any other predecessor.
+    fn fail_turn(&mut self, why: &str) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.progress = Progress::Failed(why.to_owned());
+        let (failed, previous, target) = (turn.generation, turn.previous, turn.target_before.take());
+        self.wanted = previous;
+        self.ledger.failed_reloads += 1;
+        self.tell(News::ReloadFailed { generation: failed, reason: why.to_owned() });
+        self.actions.push(Action::RollBack { generation: previous });
+        if let Some(target) = target {
+            self.retarget(target);
+        }
+        let doomed = self.children().filter(|child| child.generation == failed && child.is_booting());
+        for id in doomed.map(|child| child.id).collect::<Vec<_>>() {
+            self.kill(id, Reason::RolledBack, false);
+        }
+    }
+
+    // After every event: limits, then the difference, then what is finished.
+
+    fn enforce(&mut self) {
+        let late: Vec<_> = self.children().filter(|c| c.deadline().is_some_and(|time| time <= self.now)).collect();
+        let late: Vec<_> = late.into_iter().map(|child| (child.id, child.is_booting())).collect();
+        for (id, booting) in late {
+            let (limit, after) = if booting { (Limit::Boot, self.policy.boot) } else { (Limit::Drain, self.policy.drain) };
+            self.ledger.killed += 1;
+            self.kill(id, Reason::Passed(limit, after.unwrap_or_default()), booting);
+        }
+        if let Some(limit) = self.turn.as_ref().and_then(|turn| turn.passed(self.now)) {
+            self.fail_turn(&format!("not every worker was ready within {}", humantime::format_duration(limit)));
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let fill = if self.is_stopping() { 0 } else { self.target as usize };
+        let reason = if self.is_stopping() { Reason::Stop } else { Reason::ScaledDown };
+        for index in fill..self.slots.len() {
+            let ids: Vec<_> = self.slots[index].children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
+            ids.into_iter().for_each(|id| self.drain(id, reason));
+        }
+        while self.slots.len() > fill && self.slots.last().is_some_and(|slot| slot.children.is_empty()) {
+            self.slots.pop();
+        }
+        self.slots.resize_with(self.slots.len().max(fill), Place::default);
+        // A slot that is wanted again later starts with a clean sheet.
+        self.slots[fill..].iter_mut().for_each(|slot| slot.respawn = Respawn::default());
+        let mut turning = self.slots.iter().any(|slot| slot.is_turning(self.wanted));
+        for index in 0..fill {
+            self.fill(index, &mut turning);
+        }
+    }
+
+    /// One slot: a ready heir sends its predecessors away; a missing one is spawned, beside a predecessor only if no
+    /// other slot is being turned at this moment.
+    fn fill(&mut self, index: usize, turning: &mut bool) {
+        let place = &self.slots[index];
+        let predecessors: Vec<_> = place.predecessors(self.wanted).map(|child| child.id).collect();
+        match place.heir(self.wanted) {
+            Some(heir) if heir.is_serving() => {
+                let rolled_back = self.turn.as_ref().is_some_and(Turn::has_failed);
+                let reason = if rolled_back { Reason::RolledBack } else { Reason::Replaced };
+                predecessors.into_iter().for_each(|id| self.drain(id, reason));
+            }
+            Some(_) => {}
+            None if place.is_mourning() || !place.respawn.allows(self.now) => {}
+            None if *turning && !predecessors.is_empty() => {}
+            None => {
+                *turning |= !predecessors.is_empty();
+                self.spawn(index);
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.is_stopping() {
+            return self.finish();
+        }
+        if self.phase == Phase::Starting && self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving)) {
+            self.phase = Phase::Running;
+            self.actions.push(Action::AnnounceReady);
+        }
+        let all_ready = self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving));
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready) {
+            turn.progress = Progress::Leaving;
+            self.actions.push(Action::Commit { generation: self.wanted });
+        }
+        if self.is_settled() {
+            self.end_turn();
+            self.answer_scalers();
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let over = |turn: &mut Turn| turn.is_over();
+        let Some(turn) = self.turn.take_if(over) else { return };
+        let verdict = turn.verdict(self.target);
+        if verdict.outcome == Outcome::Done {
+            self.ledger.reloads += 1;
+            self.tell(News::Reloaded { generation: turn.generation });
+        }
+        for caller in turn.callers {
+            self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
+        }
+        if let Some((timeout, callers)) = self.next_turn.take() {
+            self.begin_turn(timeout, callers);
+        }
+    }
+
+    fn answer_scalers(&mut self) {
+        if self.turn.is_some() {
+            return;
+        }
+        let given_up = self.wanted_slots().find_map(|slot| slot.respawn.given_up());
+        let verdict = match given_up {
+            None => Verdict { outcome: Outcome::Done, text: format!("{} workers", self.target) },
+            Some(why) => Verdict { outcome: Outcome::Failed, text: format!("a slot was given up: {why}") },
+        };
+        for caller in mem::take(&mut self.scalers) {
+            self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.slots.is_empty() || self.phase == Phase::Finished {
+            return;
+        }
+        let phase = mem::replace(&mut self.phase, Phase::Finished);
+        for caller in mem::take(&mut self.stoppers) {
+            let verdict = Verdict { outcome: Outcome::Done, text: "stopped".to_owned() };
+            self.actions.push(Action::Answer { caller, verdict });
+        }
+        let failure = if let Phase::Stopping { failure, .. } = phase { failure } else { None };
+        self.actions.push(Action::Finish(failure.map_or(Ending::Stopped, Ending::Failed)));
+    }
+
+    // The three things that are ever done to a child.
+
+    fn spawn(&mut self, index: usize) {
+        self.serial += 1;
+        let child = ChildId { slot: slot_at(index), serial: self.serial };
+        let deadline = self.policy.boot.map(|limit| self.now + limit);
+        let stage = Stage::Booting { deadline };
+        let (generation, born) = (self.wanted, self.now);
+        self.slots[index].children.push(Child { id: child, generation, pid: None, born, stage, words: None });
+        self.actions.push(Action::Spawn { child, generation });
+    }
+
+    fn drain(&mut self, id: ChildId, reason: Reason) {
+        let deadline = self.policy.drain.map(|grace| self.now + grace);
+        let Some(child) = self.child_mut(id) else { return };
+        child.stage = Stage::Draining { deadline, reason };
+        let who = child.who();
+        self.tell(News::Draining { who, reason });
+        self.actions.push(Action::Drain { child: id });
+    }
+
+    fn kill(&mut self, id: ChildId, reason: Reason, failed: bool) {
+        let Some(child) = self.child_mut(id) else { return };
+        child.stage = Stage::Killed { reason, failed };
+        let who = child.who();
+        self.tell(News::Killed { who, reason });
+        self.actions.push(Action::Kill { child: id });
+    }
+
+    fn tell(&mut self, news: News) {
+        self.actions.push(Action::Tell(news));
+    }
+
+    // Looking things up.
+
+    /// All children, slot by slot, oldest first.
+    pub fn children(&self) -> impl Iterator<Item = &Child> {
+        self.slots.iter().flat_map(|slot| &slot.children)
+    }
+
+    /// The phase of the server's life.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// How many slots are to be filled.
+    pub fn target(&self) -> u32 {
+        self.target
+    }
+
+    /// The generation that is to fill them.
+    pub fn generation(&self) -> Generation {
+        self.wanted
+    }
+
+    /// The past.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether a slot that should be filled has nobody who accepts.
+    pub fn is_degraded(&self) -> bool {
+        !self.is_stopping() && !self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving))
+    }
+
+    /// Whether the server ends or has ended.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.slots.len() == self.target as usize && self.slots.iter().all(|slot| slot.is_settled(self.wanted))
+    }
+
+    fn is_wanted(&self, child: &Child) -> bool {
+        !self.is_stopping() && child.generation == self.wanted && child.id.slot.index() < self.target as usize
+    }
+
+    fn wanted_slots(&self) -> impl Iterator<Item = &Place> {
+        self.slots.iter().take(self.target as usize)
+    }
+
+    fn child_mut(&mut self, id: ChildId) -> Option<&mut Child> {
+        self.slots.get_mut(id.slot.index())?.children.iter_mut().find(|child| child.id == id)
+    }
+
+    fn take_child(&mut self, id: ChildId) -> Option<Child> {
+        let children = &mut self.slots.get_mut(id.slot.index())?.children;
+        let place = children.iter().position(|child| child.id == id)?;
+        Some(children.remove(place))
+    }
+}

@@ -1,0 +1,502 @@
+//! A kernel of toy processes that drives the supervisor through random lives, and checks after every step what must
+//! always hold. It knows nothing of the supervisor's insides but the list of children that `status` shows.
+//!
+//! At any step a toy child may say ready, die of anything, refuse to drain or never become ready; forks may fail;
+//! somebody may ask for a reload, another number of workers or a stop, in the middle of each other; the clock may
+//! stand still or jump by minutes; and events may name children that are long gone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use super::{
+    action::{Action, Ending, Verdict},
+    event::{Ask, Caller, ChildId, Event, Pace, Scale},
+    respawn::{Dice, RespawnPolicy},
+    slot::slot_at,
+    supervisor::{MOST_WORKERS, Phase, Policy, Supervisor},
+};
+use crate::{
+    ipc::ident::Generation,
+    process::{Pid, clock::Time, exit::ExitStatus},
+};
+
+/// What a check found: the name of the invariant, and the step.
+pub(super) type Violation = (&'static str, u64);
+
+/// A defect planted between the supervisor and its world, to see that the checks bite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Defect {
+    None,
+    /// A death is reaped, but the supervisor never hears of it.
+    LoseDeath,
+    /// One spawn is carried out twice.
+    SpawnTwice,
+    /// A worker is drained as soon as its successor is forked.
+    DrainTooEarly,
+    /// An answer to a caller is lost.
+    LoseAnswer,
+    /// A stop's drains and kills reach nobody.
+    DeafToStop,
+    /// Limits are never enforced: the deadline stays in the past.
+    StopTheClock,
+    /// A child is told to drain twice.
+    DrainTwice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Booting,
+    Ready,
+    Leaving,
+    Dead(i32),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Toy {
+    life: Life,
+    generation: Generation,
+    drained: bool,
+    killed: bool,
+}
+
+/// The world, and what was asked of it.
+pub(super) struct ToyKernel {
+    supervisor: Supervisor,
+    toys: BTreeMap<ChildId, Toy>,
+    /// Forks that failed a moment ago: the supervisor is not told yet, so a signal to one reaches nobody.
+    stillborn: BTreeSet<ChildId>,
+    owed: BTreeSet<Caller>,
+    dice: Dice,
+    now: Time,
+    steps: u64,
+    callers: u64,
+    announced: u32,
+    ending: Option<Ending>,
+    most: u32,
+    /// While the world is calm nothing fails and nobody asks.
+    calm: bool,
+    defect: Defect,
+    struck: bool,
+    frozen: Option<Time>,
+}
+
+const POLICY: Policy = Policy {
+    boot: Some(Duration::from_secs(30)),
+    drain: Some(Duration::from_secs(30)),
+    respawn: RespawnPolicy {
+        base: Duration::from_millis(100),
+        cap: Duration::from_secs(3),
+        healthy: Duration::from_secs(1),
+        patience: 8,
+    },
+};
+
+impl ToyKernel {
+    pub(super) fn new(seed: u64, most: u32, defect: Defect) -> Self {
+        let mut dice = Dice::new(seed);
+        let workers = if most > 16 { most } else { 1 + dice.below(most) };
+        Self {
+            supervisor: Supervisor::new(workers, POLICY, dice.roll(), Time::ZERO),
+            toys: BTreeMap::new(),
+            stillborn: BTreeSet::new(),
+            owed: BTreeSet::new(),
+            dice,
+            now: Time::ZERO,
+            steps: 0,
+            callers: 0,
+            announced: 0,
+            ending: None,
+            most,
+            calm: false,
+            defect,
+            struck: false,
+            frozen: None,
+        }
+    }
+
+    /// Lives for about `steps` steps, with a calm spell now and then, then stops; says how many it took.
+    pub(super) fn live(mut self, steps: u64) -> Result<u64, Violation> {
+        self.deliver(Event::Woke)?;
+        while self.steps < steps && self.ending.is_none() {
+            if self.most <= 16 && self.dice.one_in(2_000) {
+                self.calm_spell()?;
+            } else {
+                let event = self.happen();
+                self.deliver(event)?;
+            }
+        }
+        self.end()?;
+        Ok(self.steps)
+    }
+
+    /// A world without accidents settles: every slot serves, nobody waits.
+    fn calm_spell(&mut self) -> Result<(), Violation> {
+        self.calm = true;
+        for _ in 0..self.most * 40 + 400 {
+            if self.ending.is_some() || self.is_quiet() {
+                break;
+            }
+            let event = self.happen();
+            self.deliver(event)?;
+        }
+        self.require("a calm world settles", self.ending.is_some() || self.is_quiet())?;
+        self.calm = false;
+        Ok(())
+    }
+
+    fn is_quiet(&self) -> bool {
+        let serving = self.toys.values().filter(|toy| toy.life == Life::Ready && !toy.drained).count();
+        let moving = self.toys.values().any(|toy| toy.life != Life::Ready || toy.drained);
+        let settled = !moving && serving == self.supervisor.target() as usize && !self.supervisor.is_degraded();
+        // A slot that was given up before the calm stays so: nobody waits for it.
+        let given_up = !moving && self.supervisor.is_degraded() && self.supervisor.next_deadline().is_none();
+        (settled || given_up) && self.owed.is_empty()
+    }
+
+    /// Stop ends, whatever the children do.
+    fn end(&mut self) -> Result<(), Violation> {
+        for _ in 0..self.toys.len() * 8 + 100 {
+            if self.ending.is_some() {
+                break;
+            }
+            if !self.supervisor.is_stopping() {
+                let event = self.ask(Ask::Stop(Pace::Drain));
+                self.deliver(event)?;
+            }
+            self.now = self.supervisor.next_deadline().unwrap_or(self.now).max(self.now);
+            let event = self.bury_one().unwrap_or(Event::Woke);
+            self.deliver(event)?;
+        }
+        self.require("stop always ends", self.ending.is_some())?;
+        self.require("nobody is left behind", self.toys.is_empty())?;
+        self.require("every caller is answered", self.owed.is_empty())
+    }
+
+    /// Something happens somewhere.
+    fn happen(&mut self) -> Event {
+        let pass = if self.dice.one_in(50) && !self.calm { 90_000 } else { 300 };
+        self.now = self.now + Duration::from_millis(u64::from(self.dice.below(pass)));
+        match self.dice.below(if self.calm { 60 } else { 100 }) {
+            0..15 => self.bury_one().unwrap_or(Event::Woke),
+            15..45 => self.pick(Life::Booting).map_or(Event::Woke, |id| self.become_ready(id)),
+            45..52 => self.pick(Life::Leaving).and_then(|id| self.die(id, 0)).unwrap_or(Event::Woke),
+            52..60 => {
+                self.now = self.supervisor.next_deadline().unwrap_or(self.now).max(self.now);
+                Event::Woke
+            }
+            60..75 => self.pick_any().and_then(|id| self.crash(id)).unwrap_or(Event::Woke),
+            75..80 => self.stale(),
+            80..90 => self.ask_scale(),
+            90..99 => {
+                let timeout = self.dice.one_in(2).then(|| Duration::from_millis(u64::from(self.dice.below(60_000))));
+                self.ask(Ask::Reload { timeout })
+            }
+            _ if self.dice.one_in(40) => {
+                let pace = [Pace::Drain, Pace::Interrupt, Pace::Now][self.dice.below(3) as usize];
+                self.ask(Ask::Stop(pace))
+            }
+            _ => Event::Woke,
+        }
+    }
+
+    fn ask_scale(&mut self) -> Event {
+        let count = self.dice.below(self.most + 2);
+        let scale = [Scale::To(count), Scale::Up(count / 4), Scale::Down(count / 4)][self.dice.below(3) as usize];
+        let fits = |to: u32| to <= self.most;
+        let target = self.supervisor.target();
+        let sensible = match scale {
+            Scale::To(to) => fits(to),
+            Scale::Up(more) => fits(target + more),
+            Scale::Down(_) => true,
+        };
+        if sensible { self.ask(Ask::Scale(scale)) } else { self.ask(Ask::Scale(Scale::To(MOST_WORKERS + 1))) }
+    }
+
+    fn ask(&mut self, request: Ask) -> Event {
+        self.callers += 1;
+        let caller = self.dice.one_in(2).then_some(Caller(self.callers));
+        self.owed.extend(caller);
+        Event::Asked { request, caller }
+    }
+
+    /// A message from, or about, a child that is none of ours any more, or an answer nobody asked for.
+    fn stale(&mut self) -> Event {
+        let child = ChildId { slot: slot_at(self.dice.below(self.most * 2) as usize), serial: u64::MAX };
+        match self.dice.below(5) {
+            0 => Event::Ready { child },
+            1 => Event::Exited { child, status: ExitStatus::Exited(0), during: None },
+            2 => Event::Spawned { child, pid: Pid::from_raw(1) },
+            3 => Event::PrepareFailed { cause: "late".into() },
+            _ => Event::Prepared { workers: None },
+        }
+    }
+
+    fn become_ready(&mut self, id: ChildId) -> Event {
+        if let Some(toy) = self.toys.get_mut(&id) {
+            toy.life = Life::Ready;
+        }
+        Event::Ready { child: id }
+    }
+
+    fn crash(&mut self, id: ChildId) -> Option<Event> {
+        let status = [9, 11, 6, 34][self.dice.below(4) as usize];
+        self.die(id, status)
+    }
+
+    /// A child ends; its death is reaped at once or later.
+    fn die(&mut self, id: ChildId, status: i32) -> Option<Event> {
+        self.toys.get_mut(&id)?.life = Life::Dead(status);
+        self.dice.one_in(2).then(|| self.bury(id, status))
+    }
+
+    fn bury_one(&mut self) -> Option<Event> {
+        let dead = self.pick_where(|life| matches!(life, Life::Dead(_)))?;
+        match self.toys.get(&dead)?.life {
+            Life::Dead(status) => Some(self.bury(dead, status)),
+            Life::Booting | Life::Ready | Life::Leaving => None,
+        }
+    }
+
+    fn bury(&mut self, id: ChildId, status: i32) -> Event {
+        self.toys.remove(&id);
+        if self.strikes(Defect::LoseDeath) {
+            return Event::Woke;
+        }
+        let status = if status == 0 { ExitStatus::Exited(0) } else { ExitStatus::Signaled { signal: status, core: false } };
+        Event::Exited { child: id, status, during: None }
+    }
+
+    fn pick(&mut self, life: Life) -> Option<ChildId> {
+        self.pick_where(|other| other == life)
+    }
+
+    fn pick_where(&mut self, fits: impl Fn(Life) -> bool) -> Option<ChildId> {
+        let found: Vec<_> = self.toys.iter().filter(|(_, toy)| fits(toy.life)).map(|(id, _)| *id).collect();
+        let choice = self.dice.below(u32::try_from(found.len()).ok()?);
+        found.get(choice as usize).copied()
+    }
+
+    fn pick_any(&mut self) -> Option<ChildId> {
+        let lives = [Life::Booting, Life::Ready, Life::Leaving];
+        let life = lives[self.dice.below(3) as usize];
+        self.pick(life)
+    }
+
+    /// Tells the supervisor, does what it says, and tells it what came of that, until nothing is left to do.
+    fn deliver(&mut self, event: Event) -> Result<(), Violation> {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            self.steps += 1;
+            if let Event::SpawnFailed { child, .. } = &event {
+                self.stillborn.remove(child);
+            }
+            if self.strikes(Defect::StopTheClock) {
+                self.frozen = Some(self.now);
+            }
+            let mut actions = self.supervisor.step(event, self.frozen.unwrap_or(self.now));
+            self.sabotage(&mut actions);
+            for action in actions {
+                events.extend(self.perform(action)?);
+            }
+            if self.stillborn.is_empty() {
+                self.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sabotage(&mut self, actions: &mut Vec<Action>) {
+        let spawn = actions.iter().find(|action| matches!(action, Action::Spawn { .. })).cloned();
+        let drain = actions.iter().find(|action| matches!(action, Action::Drain { .. })).cloned();
+        if let Some(Action::Spawn { child, .. }) = spawn {
+            let old = self.toys.iter().find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
+            if let Some(victim) = old.map(|(id, _)| *id).filter(|_| self.strikes(Defect::DrainTooEarly)) {
+                actions.push(Action::Drain { child: victim });
+            }
+            if self.strikes(Defect::SpawnTwice) {
+                let twin = ChildId { serial: u64::MAX - 1, ..child };
+                actions.push(Action::Spawn { child: twin, generation: self.supervisor.generation() });
+            }
+        }
+        actions.extend(drain.filter(|_| self.strikes(Defect::DrainTwice)));
+        let lost_answer = actions.iter().any(|a| matches!(a, Action::Answer { .. })) && self.strikes(Defect::LoseAnswer);
+        let deaf = self.defect == Defect::DeafToStop && self.supervisor.is_stopping();
+        actions.retain(|action| match action {
+            Action::Answer { .. } => !lost_answer,
+            Action::Drain { .. } | Action::Kill { .. } => !deaf,
+            Action::Spawn { .. }
+            | Action::Prepare { .. }
+            | Action::Commit { .. }
+            | Action::RollBack { .. }
+            | Action::AnnounceReady
+            | Action::Tell(_)
+            | Action::Finish(_) => true,
+        });
+    }
+
+    /// Whether the planted defect shows itself now; it does so once.
+    fn strikes(&mut self, defect: Defect) -> bool {
+        let strikes = self.defect == defect && !self.struck && self.dice.one_in(10);
+        self.struck |= strikes;
+        strikes
+    }
+
+    fn perform(&mut self, action: Action) -> Result<Option<Event>, Violation> {
+        match action {
+            Action::Spawn { child, generation } => return self.spawn(child, generation).map(Some),
+            Action::Drain { child } => self.drain(child)?,
+            Action::Kill { child } => self.kill(child)?,
+            Action::Prepare { .. } if self.dice.one_in(5) => {
+                return Ok(Some(Event::PrepareFailed { cause: "unknown key".into() }));
+            }
+            Action::Prepare { .. } => {
+                let workers = self.dice.one_in(4).then(|| 1 + self.dice.below(self.most));
+                return Ok(Some(Event::Prepared { workers }));
+            }
+            Action::Answer { caller, verdict: Verdict { .. } } => {
+                let owed = self.owed.remove(&caller);
+                self.require("a caller is answered once", owed)?;
+            }
+            Action::AnnounceReady => self.announced += 1,
+            Action::Finish(ending) => self.ending = Some(ending),
+            Action::Commit { .. } | Action::RollBack { .. } | Action::Tell(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn spawn(&mut self, child: ChildId, generation: Generation) -> Result<Event, Violation> {
+        self.require("nothing is spawned while stopping", !self.supervisor.is_stopping())?;
+        let taken = self.toys.iter().any(|(id, toy)| {
+            id.slot == child.slot && toy.generation == generation && !toy.drained && !toy.killed
+                && !matches!(toy.life, Life::Dead(_))
+        });
+        self.require("no slot is filled twice", !taken)?;
+        if !self.calm && self.dice.one_in(20) {
+            self.stillborn.insert(child);
+            return Ok(Event::SpawnFailed { child, cause: "EAGAIN".into() });
+        }
+        self.toys.insert(child, Toy { life: Life::Booting, generation, drained: false, killed: false });
+        Ok(Event::Spawned { child, pid: Pid::from_raw(2) })
+    }
+
+    fn drain(&mut self, child: ChildId) -> Result<(), Violation> {
+        let Some(toy) = self.toys.get(&child).copied() else { return self.misdirected(child) };
+        self.require("a child is drained once", !toy.drained)?;
+        let leaving = self.supervisor.is_stopping() || child.slot.number() > self.supervisor.target();
+        let successor = self.toys.iter().any(|(id, other)| {
+            // A death that was not reaped yet is unknown to everybody.
+            let serves = matches!(other.life, Life::Ready | Life::Dead(_));
+            id.slot == child.slot && *id != child && serves && !other.drained && !other.killed
+        });
+        let serving = toy.life == Life::Ready;
+        self.require("no ready child drains before its successor is ready", leaving || successor || !serving)?;
+        if let Some(toy) = self.toys.get_mut(&child) {
+            toy.drained = true;
+            if !matches!(toy.life, Life::Dead(_)) {
+                toy.life = Life::Leaving;
+            }
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, child: ChildId) -> Result<(), Violation> {
+        let Some(toy) = self.toys.get_mut(&child) else { return self.misdirected(child) };
+        let again = std::mem::replace(&mut toy.killed, true);
+        if !matches!(toy.life, Life::Dead(_)) {
+            toy.life = Life::Dead(9);
+        }
+        self.require("a child is killed once", !again)
+    }
+
+    fn misdirected(&self, child: ChildId) -> Result<(), Violation> {
+        self.require("only the living are signalled", self.stillborn.contains(&child))
+    }
+
+    /// What holds after every step.
+    fn check(&self) -> Result<(), Violation> {
+        // Both are ordered by slot, then by age.
+        let known = self.supervisor.children().map(|child| child.id);
+        self.require("no child is forgotten, none imagined", known.eq(self.toys.keys().copied()))?;
+        let late = self.supervisor.next_deadline().is_some_and(|time| time <= self.now);
+        self.require("the loop never spins", !late)?;
+        self.require("ready is said once", self.announced <= 1)?;
+        let ended = *self.supervisor.phase() == Phase::Finished;
+        self.require("the end is said", ended == self.ending.is_some())?;
+        let mut others = self.supervisor.children().filter(|child| child.is_staying()).map(|child| child.generation);
+        let one = others.next();
+        let other = others.find(|generation| Some(*generation) != one);
+        let two = others.all(|generation| Some(generation) == one || Some(generation) == other);
+        self.require("at most two generations live", two)?;
+        self.require("one slot is turned at a time", self.turning() <= 1)?;
+        self.require("memory is bounded", self.supervisor.ledger().last_exits.len() <= 16)
+    }
+
+    /// Slots in which a successor boots beside a serving predecessor.
+    fn turning(&self) -> usize {
+        let wanted = self.supervisor.generation();
+        let (mut slot, mut heir, mut old, mut count) = (None, false, false, 0);
+        for child in self.supervisor.children() {
+            if slot != Some(child.id.slot) {
+                (slot, heir, old) = (Some(child.id.slot), false, false);
+            }
+            heir |= child.is_booting() && child.generation == wanted;
+            old |= child.is_serving() && child.generation != wanted;
+            if heir && old {
+                count += 1;
+                (heir, old) = (false, false);
+            }
+        }
+        count
+    }
+
+    fn require(&self, invariant: &'static str, holds: bool) -> Result<(), Violation> {
+        if holds { Ok(()) } else { Err((invariant, self.steps)) }
+    }
+}
+
+impl Dice {
+    fn below(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.roll() % u64::from(bound.max(1))).unwrap_or_default()
+    }
+
+    fn one_in(&mut self, odds: u64) -> bool {
+        self.roll().is_multiple_of(odds)
+    }
+}
+
+#[test]
+fn a_million_random_steps_break_no_invariant() {
+    let (mut steps, mut seed) = (0, 1);
+    while steps < 1_000_000 {
+        seed += 1;
+        match ToyKernel::new(seed, 16, Defect::None).live(4_000) {
+            Ok(taken) => steps += taken,
+            Err((invariant, step)) => panic!("seed {seed}, step {step}: \"{invariant}\" does not hold"),
+        }
+    }
+}
+
+#[test]
+fn nor_do_ten_thousand_with_four_thousand_slots() {
+    let lived = ToyKernel::new(7, MOST_WORKERS, Defect::None).live(10_000 + u64::from(MOST_WORKERS) * 2);
+    assert!(lived.is_ok_and(|steps| steps >= 10_000), "{lived:?}");
+}
+
+/// Each check is seen to fail for the defect that it is there for.
+#[test]
+fn the_checks_bite() {
+    for (defect, invariant) in [
+        (Defect::LoseDeath, "no child is forgotten, none imagined"),
+        (Defect::SpawnTwice, "no slot is filled twice"),
+        (Defect::DrainTooEarly, "no ready child drains before its successor is ready"),
+        (Defect::DrainTwice, "a child is drained once"),
+        (Defect::LoseAnswer, "every caller is answered"),
+        (Defect::DeafToStop, "stop always ends"),
+        (Defect::StopTheClock, "the loop never spins"),
+    ] {
+        let found = (1..50).find_map(|seed| ToyKernel::new(seed, 16, defect).live(2_000).err());
+        assert_eq!(found.map(|(name, _)| name), Some(invariant), "{defect:?}");
+    }
+}
