@@ -149,7 +149,9 @@ impl std::fmt::Display for Reason {
             Self::Stop => f.write_str("stop"),
             Self::StopNow => f.write_str("stop now"),
             Self::RolledBack => f.write_str("rolled back"),
-            Self::Passed(limit, after) => write!(f, "{limit} limit of {} passed", humantime::format_duration(*after)),
+            Self::Passed(limit, after) => {
+                write!(f, "{limit} limit of {} passed", humantime::format_duration(*after))
+            }
         }
     }
 }

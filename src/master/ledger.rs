@@ -52,7 +52,14 @@ pub struct Epitaph {
 
 impl Ledger {
     /// Counts a death and remembers it.
-    pub fn bury(&mut self, child: &Child, status: ExitStatus, reason: &str, during: Option<String>, at: Time) {
+    pub fn bury(
+        &mut self,
+        child: &Child,
+        status: ExitStatus,
+        reason: &str,
+        during: Option<String>,
+        at: Time,
+    ) {
         self.exited += 1;
         match expectation(child) {
             Expectation::Unasked if status != ExitStatus::Exited(0) => self.crashed += 1,

@@ -131,7 +131,8 @@ impl Supervisor {
     /// When the next deadline passes, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Time> {
         let limits = self.children().filter_map(Child::deadline);
-        let vacant = self.slots.iter().take(self.target as usize).filter(|slot| slot.heir(self.wanted).is_none());
+        let vacant =
+            self.slots.iter().take(self.target as usize).filter(|slot| slot.heir(self.wanted).is_none());
         // A delay that is over was used, or its slot waits for another's turn: only those to come count.
         let delays = vacant.filter_map(|slot| slot.respawn.allowed_at()).filter(|time| *time > self.now);
         let delays = delays.filter(|_| !self.is_stopping());
@@ -219,7 +220,8 @@ impl Supervisor {
 
     /// A server that never was ready, or has no slot left, fails as a whole: its supervisor can then act.
     fn consider_failure(&mut self, why: &str) {
-        let all_gone = self.wanted_slots().all(|slot| slot.respawn.given_up().is_some() && slot.children.is_empty());
+        let all_gone =
+            self.wanted_slots().all(|slot| slot.respawn.given_up().is_some() && slot.children.is_empty());
         if self.phase == Phase::Starting {
             self.stop(Some(format!("no worker could be brought to ready: {why}")));
         } else if all_gone {
@@ -267,7 +269,9 @@ impl Supervisor {
             Scale::Down(fewer) => self.target.saturating_sub(fewer),
         };
         if !(1..=MOST_WORKERS).contains(&to) {
-            let text = format!("cannot scale to {to} workers: a server has from 1 to {MOST_WORKERS} (end it with stop)");
+            let text = format!(
+                "cannot scale to {to} workers: a server has from 1 to {MOST_WORKERS} (end it with stop)"
+            );
             return self.refuse(caller, Outcome::Refused, text);
         }
         if let Some(turn) = &mut self.turn {
@@ -305,7 +309,8 @@ impl Supervisor {
     }
 
     fn kill_all(&mut self) {
-        let ids: Vec<_> = self.children().filter(|c| !matches!(c.stage, Stage::Killed { .. })).map(|c| c.id).collect();
+        let ids: Vec<_> =
+            self.children().filter(|c| !matches!(c.stage, Stage::Killed { .. })).map(|c| c.id).collect();
         for id in ids {
             self.kill(id, Reason::StopNow, false);
         }
@@ -315,13 +320,20 @@ impl Supervisor {
 
     fn begin_turn(&mut self, timeout: Option<Duration>, callers: Vec<Caller>) {
         self.newest = self.newest.next();
-        self.turn = Some(Turn::new(self.newest, self.wanted, timeout.map(|limit| (self.now + limit, limit)), callers));
+        self.turn = Some(Turn::new(
+            self.newest,
+            self.wanted,
+            timeout.map(|limit| (self.now + limit, limit)),
+            callers,
+        ));
         self.tell(News::ReloadBegan { generation: self.newest });
         self.actions.push(Action::Prepare { generation: self.newest });
     }
 
     fn prepared(&mut self, workers: Option<u32>) {
-        let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Preparing) else { return };
+        let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Preparing) else {
+            return;
+        };
         turn.progress = Progress::Raising;
         turn.target_before = workers.map(|_| self.target);
         self.wanted = turn.generation;
@@ -365,15 +377,20 @@ impl Supervisor {
     // After every event: limits, then the difference, then what is finished.
 
     fn enforce(&mut self) {
-        let late: Vec<_> = self.children().filter(|c| c.deadline().is_some_and(|time| time <= self.now)).collect();
+        let late: Vec<_> =
+            self.children().filter(|c| c.deadline().is_some_and(|time| time <= self.now)).collect();
         let late: Vec<_> = late.into_iter().map(|child| (child.id, child.is_booting())).collect();
         for (id, booting) in late {
-            let (limit, after) = if booting { (Limit::Boot, self.policy.boot) } else { (Limit::Drain, self.policy.drain) };
+            let (limit, after) =
+                if booting { (Limit::Boot, self.policy.boot) } else { (Limit::Drain, self.policy.drain) };
             self.ledger.killed += 1;
             self.kill(id, Reason::Passed(limit, after.unwrap_or_default()), booting);
         }
         if let Some(limit) = self.turn.as_ref().and_then(|turn| turn.passed(self.now)) {
-            self.fail_turn(&format!("not every worker was ready within {}", humantime::format_duration(limit)));
+            self.fail_turn(&format!(
+                "not every worker was ready within {}",
+                humantime::format_duration(limit)
+            ));
         }
     }
 
@@ -381,7 +398,8 @@ impl Supervisor {
         let fill = if self.is_stopping() { 0 } else { self.target as usize };
         let reason = if self.is_stopping() { Reason::Stop } else { Reason::ScaledDown };
         for index in fill..self.slots.len() {
-            let ids: Vec<_> = self.slots[index].children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
+            let ids: Vec<_> =
+                self.slots[index].children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
             ids.into_iter().for_each(|id| self.drain(id, reason));
         }
         while self.slots.len() > fill && self.slots.last().is_some_and(|slot| slot.children.is_empty()) {
@@ -421,12 +439,15 @@ impl Supervisor {
         if self.is_stopping() {
             return self.finish();
         }
-        if self.phase == Phase::Starting && self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving)) {
+        if self.phase == Phase::Starting
+            && self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving))
+        {
             self.phase = Phase::Running;
             self.actions.push(Action::AnnounceReady);
         }
         let all_ready = self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving));
-        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready)
+        {
             turn.progress = Progress::Leaving;
             self.actions.push(Action::Commit { generation: self.wanted });
         }

@@ -149,7 +149,8 @@ impl ToyKernel {
     fn is_quiet(&self) -> bool {
         let serving = self.toys.values().filter(|toy| toy.life == Life::Ready && !toy.drained).count();
         let moving = self.toys.values().any(|toy| toy.life != Life::Ready || toy.drained);
-        let settled = !moving && serving == self.supervisor.target() as usize && !self.supervisor.is_degraded();
+        let settled =
+            !moving && serving == self.supervisor.target() as usize && !self.supervisor.is_degraded();
         // A slot that was given up before the calm stays so: nobody waits for it.
         let given_up = !moving && self.supervisor.is_degraded() && self.supervisor.next_deadline().is_none();
         (settled || given_up) && self.owed.is_empty()
@@ -190,7 +191,8 @@ impl ToyKernel {
             75..80 => self.stale(),
             80..90 => self.ask_scale(),
             90..99 => {
-                let timeout = self.dice.one_in(2).then(|| Duration::from_millis(u64::from(self.dice.below(60_000))));
+                let timeout =
+                    self.dice.one_in(2).then(|| Duration::from_millis(u64::from(self.dice.below(60_000))));
                 self.ask(Ask::Reload { timeout })
             }
             _ if self.dice.one_in(40) => {
@@ -203,7 +205,8 @@ impl ToyKernel {
 
     fn ask_scale(&mut self) -> Event {
         let count = self.dice.below(self.most + 2);
-        let scale = [Scale::To(count), Scale::Up(count / 4), Scale::Down(count / 4)][self.dice.below(3) as usize];
+        let scale =
+            [Scale::To(count), Scale::Up(count / 4), Scale::Down(count / 4)][self.dice.below(3) as usize];
         let fits = |to: u32| to <= self.most;
         let target = self.supervisor.target();
         let sensible = match scale {
@@ -264,7 +267,11 @@ impl ToyKernel {
         if self.strikes(Defect::LoseDeath) {
             return Event::Woke;
         }
-        let status = if status == 0 { ExitStatus::Exited(0) } else { ExitStatus::Signaled { signal: status, core: false } };
+        let status = if status == 0 {
+            ExitStatus::Exited(0)
+        } else {
+            ExitStatus::Signaled { signal: status, core: false }
+        };
         Event::Exited { child: id, status, during: None }
     }
 
@@ -311,7 +318,10 @@ impl ToyKernel {
         let spawn = actions.iter().find(|action| matches!(action, Action::Spawn { .. })).cloned();
         let drain = actions.iter().find(|action| matches!(action, Action::Drain { .. })).cloned();
         if let Some(Action::Spawn { child, .. }) = spawn {
-            let old = self.toys.iter().find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
+            let old = self
+                .toys
+                .iter()
+                .find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
             if let Some(victim) = old.map(|(id, _)| *id).filter(|_| self.strikes(Defect::DrainTooEarly)) {
                 actions.push(Action::Drain { child: victim });
             }
@@ -321,7 +331,8 @@ impl ToyKernel {
             }
         }
         actions.extend(drain.filter(|_| self.strikes(Defect::DrainTwice)));
-        let lost_answer = actions.iter().any(|a| matches!(a, Action::Answer { .. })) && self.strikes(Defect::LoseAnswer);
+        let lost_answer =
+            actions.iter().any(|a| matches!(a, Action::Answer { .. })) && self.strikes(Defect::LoseAnswer);
         let deaf = self.defect == Defect::DeafToStop && self.supervisor.is_stopping();
         actions.retain(|action| match action {
             Action::Answer { .. } => !lost_answer,
@@ -369,7 +380,10 @@ impl ToyKernel {
     fn spawn(&mut self, child: ChildId, generation: Generation) -> Result<Event, Violation> {
         self.require("nothing is spawned while stopping", !self.supervisor.is_stopping())?;
         let taken = self.toys.iter().any(|(id, toy)| {
-            id.slot == child.slot && toy.generation == generation && !toy.drained && !toy.killed
+            id.slot == child.slot
+                && toy.generation == generation
+                && !toy.drained
+                && !toy.killed
                 && !matches!(toy.life, Life::Dead(_))
         });
         self.require("no slot is filled twice", !taken)?;
@@ -391,7 +405,10 @@ impl ToyKernel {
             id.slot == child.slot && *id != child && serves && !other.drained && !other.killed
         });
         let serving = toy.life == Life::Ready;
-        self.require("no ready child drains before its successor is ready", leaving || successor || !serving)?;
+        self.require(
+            "no ready child drains before its successor is ready",
+            leaving || successor || !serving,
+        )?;
         if let Some(toy) = self.toys.get_mut(&child) {
             toy.drained = true;
             if !matches!(toy.life, Life::Dead(_)) {
@@ -424,7 +441,8 @@ impl ToyKernel {
         self.require("ready is said once", self.announced <= 1)?;
         let ended = *self.supervisor.phase() == Phase::Finished;
         self.require("the end is said", ended == self.ending.is_some())?;
-        let mut others = self.supervisor.children().filter(|child| child.is_staying()).map(|child| child.generation);
+        let mut others =
+            self.supervisor.children().filter(|child| child.is_staying()).map(|child| child.generation);
         let one = others.next();
         let other = others.find(|generation| Some(*generation) != one);
         let two = others.all(|generation| Some(generation) == one || Some(generation) == other);
