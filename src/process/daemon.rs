@@ -16,13 +16,13 @@ use std::{
 
 use nix::{
     fcntl::OFlag,
-    sys::{prctl, stat, stat::Mode},
+    sys::stat::{Mode, umask},
     unistd::{chdir, pipe2, setsid},
 };
 
 use crate::sys::fork::{Fork, exit_now, fork};
 
-use super::{Pid, fds, signal, spawn, wait};
+use super::{Pid, death, fds, signal, spawn, wait, words};
 
 /// Which process this is, after [`detach`].
 #[derive(Debug)]
@@ -62,10 +62,9 @@ const BORN: u8 = b'B';
 const READY: u8 = b'R';
 /// An exit code and a reason follow.
 const FAILED: u8 = b'F';
-/// The longest text that fits into a packet with what goes before it: packets end at `PIPE_BUF`.
-const TEXT: usize = libc::PIPE_BUF - 2;
 
-/// The daemon's one message to its caller. A worker drops its copy: the caller would wait for it too.
+/// The daemon's word to its caller, still to be said. A worker drops its copy, or a caller whose daemon died without a
+/// word would go on waiting for the worker's.
 #[derive(Debug)]
 pub struct Announce {
     pipe: File,
@@ -74,7 +73,8 @@ pub struct Announce {
 /// Makes a daemon of a copy of this process: both return from here.
 ///
 /// The daemon is in a session of its own that it does not lead, in `/`, with umask 027, and with /dev/null as standard
-/// input and output; standard error stays the caller's until the daemon announces something. So relative paths must be
+/// input, output and error: what it has to say goes by [`Announce`] or into its log. Standard error too, for the workers
+/// that it forks before it is ready would keep it, and `forkd … -d 2>&1 | less` would never end. Relative paths must be
 /// made absolute before. The caller becomes the adopter of its descendants, to learn how the daemon ended if it does so
 /// before its word; when the caller ends, the daemon passes to the next adopter. daemon(7), setsid(2).
 ///
@@ -84,7 +84,7 @@ pub fn detach() -> io::Result<Role> {
     // Each write is a packet of its own, so that the caller need not wait for the end of the pipe.
     let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?;
     // Without it the daemon's exit status goes to another adopter, and the verdict is a little less exact.
-    let _ = prctl::set_child_subreaper(true);
+    let _ = death::become_subreaper();
     match split()? {
         Fork::Parent(intermediate) => Ok(Role::Caller(Waiting { pipe: read.into(), intermediate })),
         Fork::Child => {
@@ -102,7 +102,7 @@ fn become_daemon(announce: Announce) -> io::Result<Role> {
         Ok(Fork::Child) => {}
         Err(cause) => announce.give_up("leave the session of the terminal", &cause),
     }
-    announce.say(&[BORN], &Pid::this().as_raw().to_be_bytes());
+    announce.say(&[&[BORN][..], &Pid::this().as_raw().to_be_bytes()].concat());
     match settle() {
         Ok(()) => Ok(Role::Daemon(announce)),
         Err(cause) => announce.give_up("detach from the terminal", &cause),
@@ -111,8 +111,8 @@ fn become_daemon(announce: Announce) -> io::Result<Role> {
 
 fn settle() -> io::Result<()> {
     chdir("/")?;
-    stat::umask(Mode::S_IWGRP | Mode::S_IRWXO);
-    fds::detach_input_and_output()
+    umask(Mode::S_IWGRP | Mode::S_IRWXO);
+    fds::detach_stdio()
 }
 
 /// A fork that returns twice, for this module alone: caller and daemon both go on where they were.
@@ -126,33 +126,27 @@ fn split() -> io::Result<Fork> {
 impl Announce {
     /// Tells the caller that the daemon serves; the caller prints the line and ends.
     pub fn ready(self, line: &str) {
-        self.last_word(&[READY], line);
+        self.say(&packet(&[READY], line));
     }
 
     /// Tells the caller that the daemon refuses, with the exit code that the caller shall end with.
     pub fn failed(self, code: u8, text: &str) {
-        self.last_word(&[FAILED, code], text);
-    }
-
-    /// Lets go of the caller's standard error first: whoever reads a pipe there waits for its last writer to go.
-    fn last_word(self, head: &[u8], text: &str) {
-        let _ = fds::detach_error();
-        self.say(head, &text.as_bytes()[..text.floor_char_boundary(TEXT)]);
+        self.say(&packet(&[FAILED, code], text));
     }
 
     /// A caller that is gone needs no word: SIGPIPE is ignored, and so is the error.
-    fn say(&self, head: &[u8], text: &[u8]) {
-        let _ = (&self.pipe).write_all(&[head, text].concat());
+    fn say(&self, packet: &[u8]) {
+        let _ = (&self.pipe).write_all(packet);
     }
 
     fn give_up(self, act: &str, cause: &io::Error) -> ! {
-        self.failed(1, &format!("cannot {act}: {cause}"));
+        self.failed(1, &format!("cannot {act}: {}", words(cause)));
         exit_now(1)
     }
 }
 
 impl Waiting {
-    /// Waits for the daemon's word or its end.
+    /// Waits until the daemon has said that it is ready, or has ended.
     ///
     /// # Errors
     /// Those of read(2) on a pipe: none that is known.
@@ -163,13 +157,21 @@ impl Waiting {
             let length = self.pipe.read(&mut packet)?;
             match Packet::parse(&packet[..length]) {
                 Packet::Born(pid) => daemon = Some(pid),
-                Packet::Verdict(verdict) => break verdict,
-                Packet::End => break Verdict::Died(last_seen(daemon)),
+                Packet::Verdict(verdict) => break Some(verdict),
+                Packet::End => break None,
             }
         };
-        // It ended when it had made the daemon; reaping it here leaves no zombie to a caller that goes on.
+        // The intermediate ended when it had made the daemon, and so left it to this process.
         let _ = wait::join(self.intermediate);
-        Ok(verdict)
+        Ok(match verdict {
+            Some(verdict @ Verdict::Ready(_)) => verdict,
+            Some(verdict) => {
+                // Whoever is told of the failure may start the next one at once, and must find nothing of this one.
+                let _ = daemon.map(wait::join);
+                verdict
+            }
+            None => Verdict::Died(last_seen(daemon)),
+        })
     }
 }
 
@@ -196,7 +198,12 @@ impl Packet {
     }
 }
 
-/// How a daemon ended that left no word. It is a child of the caller by now: its parent, the intermediate, has ended.
+/// A packet with as much of the text as fits.
+fn packet(head: &[u8], text: &str) -> Vec<u8> {
+    [head, &text.as_bytes()[..text.floor_char_boundary(libc::PIPE_BUF - head.len())]].concat()
+}
+
+/// How a daemon ended that left no word.
 fn last_seen(daemon: Option<Pid>) -> String {
     match daemon.map(wait::join) {
         Some(Ok(exit)) => exit.status.words(),
@@ -222,15 +229,11 @@ mod tests {
 
     #[test]
     fn a_long_reason_is_cut_at_a_character() {
-        let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT).unwrap();
-        let (mut read, announce) = (File::from(read), Announce { pipe: write.into() });
-        let long = "僵".repeat(TEXT);
-        announce.say(&[FAILED, 1], &long.as_bytes()[..long.floor_char_boundary(TEXT)]);
-        let mut packet = [0; libc::PIPE_BUF];
-        let length = read.read(&mut packet).unwrap();
-        let Packet::Verdict(Verdict::Failed { code: 1, text }) = Packet::parse(&packet[..length]) else {
+        let long = packet(&[FAILED, 1], &"僵".repeat(libc::PIPE_BUF));
+        assert!((libc::PIPE_BUF - 2..=libc::PIPE_BUF).contains(&long.len()));
+        let Packet::Verdict(Verdict::Failed { code: 1, text }) = Packet::parse(&long) else {
             panic!("no verdict")
         };
-        assert!(text.len() > TEXT - 3 && text.chars().all(|character| character == '僵'));
+        assert!(text.chars().all(|character| character == '僵'));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, stderr, stdin, stdout},
-    os::fd::{AsFd, IntoRawFd, OwnedFd},
+    os::fd::{AsFd, IntoRawFd},
 };
 
 use nix::{
@@ -29,24 +29,13 @@ pub fn ensure_stdio() -> io::Result<()> {
     Ok(())
 }
 
-/// Puts /dev/null in the place of standard input and output, so that no terminal is held by them.
+/// Puts /dev/null in the place of all three, so that they hold no terminal, and no pipe whose reader waits for its end.
 ///
 /// # Errors
 /// Those of opening /dev/null.
-pub(super) fn detach_input_and_output() -> io::Result<()> {
-    let null = dev_null()?;
+pub(super) fn detach_stdio() -> io::Result<()> {
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
     dup2_stdin(&null)?;
-    Ok(dup2_stdout(&null)?)
-}
-
-/// Puts /dev/null in the place of standard error.
-///
-/// # Errors
-/// Those of opening /dev/null.
-pub(super) fn detach_error() -> io::Result<()> {
-    Ok(dup2_stderr(dev_null()?)?)
-}
-
-fn dev_null() -> io::Result<OwnedFd> {
-    Ok(open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?)
+    dup2_stdout(&null)?;
+    Ok(dup2_stderr(&null)?)
 }

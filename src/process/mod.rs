@@ -18,3 +18,8 @@ pub mod spawn;
 pub mod wait;
 
 pub use nix::unistd::Pid;
+
+/// What the system says of an error, without the number in parentheses that the standard library appends.
+fn words(cause: &std::io::Error) -> String {
+    cause.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}

@@ -14,7 +14,7 @@ use std::{
 
 use nix::unistd::geteuid;
 
-use super::Pid;
+use super::{Pid, words};
 
 /// A pid file that this process holds locked. A child drops its copy, or the lock would outlive the master.
 ///
@@ -194,9 +194,7 @@ impl fmt::Display for PidFileError {
                 )
             }
             Self::System { path, cause } => {
-                let cause = cause.to_string();
-                let words = cause.split(" (os error").next().unwrap_or_default();
-                write!(f, "cannot write pid file {}: {words}", path.display())
+                write!(f, "cannot write pid file {}: {}", path.display(), words(cause))
             }
         }
     }

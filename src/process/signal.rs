@@ -174,6 +174,17 @@ pub fn default(signal: i32) -> io::Result<()> {
     if is_ignored(signal)? { restore_default(signal) } else { Ok(()) }
 }
 
+/// Makes SEGV and BUS end this process whoever sends them.
+///
+/// Rust handles them, to say a word when a stack overflows. But one that comes by kill(2) only makes its handler step
+/// back, and the process goes on: a supervisor would wait for a crash that does not come.
+pub(super) fn die_of_faults() {
+    for fault in [libc::SIGSEGV, libc::SIGBUS] {
+        // Both exist everywhere, and signal-hook never takes them.
+        let _ = restore_default(fault);
+    }
+}
+
 /// Whether this process ignores that signal. sigaction(2).
 ///
 /// # Errors
@@ -185,7 +196,8 @@ pub fn is_ignored(signal: i32) -> io::Result<bool> {
 /// Undoes what this process inherited: ignored signals and blocked ones. Returns their names, without repetition.
 ///
 /// Both survive exec(2), so that a careless parent decides them. An ignored SIGCHLD above all: every child would
-/// vanish unseen. SIGPIPE stays ignored, as Rust makes it at its start. Call this before any handler is installed.
+/// vanish unseen. SIGPIPE stays ignored, as Rust makes it at its start. Call this before any handler is installed:
+/// one in the place of an ignored signal hides what was inherited.
 pub fn reset_inherited() -> Vec<&'static str> {
     let blocked = sys::signal::blocked();
     let was_reset = |&signal: &i32| {
@@ -279,5 +291,34 @@ mod tests {
         let numbers: Vec<_> = caught.iter().map(|caught| caught.signal).collect();
         assert!(numbers.contains(&libc::SIGUSR1) && numbers.ends_with(&[libc::SIGUSR2]), "{numbers:?}");
         assert!(caught.len() <= 6 && signals.pending().is_empty());
+    }
+
+    #[test]
+    fn a_handled_signal_keeps_its_handler_when_it_is_to_have_its_default() {
+        let mut signals = Signals::new(&[libc::SIGWINCH]).unwrap();
+        default(libc::SIGWINCH).unwrap();
+        signal_hook::low_level::raise(libc::SIGWINCH).unwrap();
+        assert_eq!(signals.pending().len(), 1);
+    }
+
+    #[test]
+    fn a_signal_raises_each_flag_and_wakes_who_polls_it() {
+        let (first, second) = (StopFlag::new(None).unwrap(), StopFlag::new(None).unwrap());
+        assert!(!first.raised());
+        signal_hook::low_level::raise(libc::SIGQUIT).unwrap();
+        assert!(first.raised() && second.raised());
+        let readable = nix::poll::PollFlags::POLLIN;
+        let mut fds =
+            [nix::poll::PollFd::new(first.fd(), readable), nix::poll::PollFd::new(second.fd(), readable)];
+        assert_eq!(nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO), Ok(2));
+    }
+
+    #[test]
+    fn a_dropped_flag_is_deaf() {
+        let dropped = StopFlag::new(None).unwrap();
+        let handler = Arc::clone(&dropped.handler);
+        drop(dropped);
+        signal_hook::low_level::raise(libc::SIGQUIT).unwrap();
+        assert!(!handler.raised.load(Ordering::Acquire));
     }
 }

@@ -68,6 +68,7 @@ pub(super) fn prepare() -> io::Result<signal::Mask> {
 
 /// The whole life of a child.
 fn run(child: impl FnOnce() -> i32) -> ! {
+    signal::die_of_faults();
     let code = catch_unwind(AssertUnwindSafe(child)).unwrap_or_else(|payload| {
         // Dropping it would run code of the panicked program, which may panic again.
         mem::forget(payload);

@@ -36,7 +36,7 @@ static ARGV: AtomicPtr<*mut c_char> = AtomicPtr::new(ptr::null_mut());
 
 unsafe extern "C" {
     /// The environment as it is now: a variable that was set since the start has made the C library move the list.
-    static environ: *mut *mut c_char;
+    static mut environ: *mut *mut c_char;
 }
 
 /// Moves the arguments and the environment out of the way, so that [`set`] has where to write.
@@ -77,7 +77,7 @@ pub fn set_comm(name: &str) -> io::Result<()> {
 }
 
 impl Area {
-    /// The stretch of memory in which these strings lie; `None` if there is none or they are not neighbours.
+    /// The stretch of memory in which these strings lie, as far as they are neighbours; `None` without arguments.
     fn of(arguments: &[*mut c_char], environment: &[*mut c_char]) -> Option<Self> {
         let start = *arguments.first()? as usize;
         let arguments = run_of_strings(start, arguments);
