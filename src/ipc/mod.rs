@@ -1,5 +1,9 @@
 //! What crosses between the processes of one server: messages, counts, and what people ask of a master.
+#![allow(dead_code)]
 
+pub mod channel;
+pub mod control;
 pub mod ident;
 pub mod message;
+pub mod row;
 pub mod scoreboard;

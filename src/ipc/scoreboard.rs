@@ -1,15 +1,107 @@
-//! Fixed rows of atomics in shared memory, one writer per row.
+//! Fixed rows in memory that the master shares with its children: how a worker is doing, told without a word.
+//!
+//! A row belongs to a child, not to a slot: during a reload a slot has two. The master counts and shows what stands
+//! there and decides nothing by it. No pid, length, index or pointer is taken from it, for any child can write
+//! anything anywhere in it.
+//!
+//! ```ignore
+//! let mut board = Scoreboard::new()?;
+//! let id = board.take().ok_or("as many children as rows")?;
+//! let row = board.row(id);              // and after fork, in the child:
+//! row.ready();
+//! assert_eq!(board.read(id).state, State::Idle);
+//! ```
 
-/// One child's row, as that child writes it.
-#[derive(Debug, Clone, Default)]
-pub struct Row;
+use std::{io, sync::Arc};
 
-impl Row {
-    /// A request is being served.
-    pub fn begin(&self, request: &[u8]) {
-        let _ = request;
+use super::{
+    ident::RowId,
+    row::{WORDS, Words},
+};
+use crate::sys::memory::SharedMemory;
+
+pub use super::row::{Reading, Row};
+
+/// How many rows there are: two for each of 4,096 slots, for a reload, and some for those that are slow to leave.
+pub const ROWS: u32 = 4096 * 2 + 64;
+
+/// All rows, and which of them are taken: the first is shared, the second is the master's own.
+#[derive(Debug)]
+pub struct Scoreboard {
+    memory: Arc<SharedMemory>,
+    /// Rows that were given back; the last one is taken first, for its page is there already.
+    free: Vec<RowId>,
+    /// Rows from here on were never taken.
+    fresh: u32,
+}
+
+impl Scoreboard {
+    /// Makes an empty scoreboard; rows that were never touched cost no memory.
+    ///
+    /// # Errors
+    /// Those of making a shared memory: no descriptor or no address space left.
+    pub fn new() -> io::Result<Self> {
+        let memory = SharedMemory::new(ROWS as usize * WORDS * size_of::<u64>())?;
+        Ok(Self { memory: Arc::new(memory), free: Vec::new(), fresh: 0 })
     }
 
-    /// It was answered.
-    pub fn end(&self) {}
+    /// Takes a row for a child that is to be born, all zero; `None` when all are taken.
+    pub fn take(&mut self) -> Option<RowId> {
+        let id = self.free.pop().or_else(|| self.take_fresh())?;
+        self.row(id).clear();
+        Some(id)
+    }
+
+    /// Gives back the row of a child that is gone for good: reaped, so that it can write no more.
+    pub fn give_back(&mut self, id: RowId) {
+        debug_assert!(id.index() < self.fresh as usize && !self.free.contains(&id), "{id:?} is not taken");
+        self.free.push(id);
+    }
+
+    /// A row, for the child that writes it.
+    pub fn row(&self, id: RowId) -> Row {
+        Row::at(Words::Shared(Arc::clone(&self.memory)), id.index())
+    }
+
+    /// What stands in a row.
+    pub fn read(&self, id: RowId) -> Reading {
+        self.row(id).read()
+    }
+
+    fn take_fresh(&mut self) -> Option<RowId> {
+        let id = RowId::new(self.fresh);
+        self.fresh = (self.fresh < ROWS).then_some(self.fresh + 1)?;
+        Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::ipc::row::State;
+
+    #[test]
+    fn each_child_has_a_row_of_its_own_until_all_are_taken() {
+        let mut board = Scoreboard::new().unwrap();
+        let taken: BTreeSet<_> = std::iter::from_fn(|| board.take()).collect();
+        assert_eq!(taken.len(), ROWS as usize);
+        let last = *taken.last().unwrap();
+        board.row(last).ready();
+        board.row(last).accepted();
+        assert_eq!(board.read(last).state, State::Busy);
+        assert!(taken.iter().rev().skip(1).all(|id| board.read(*id).state == State::Booting));
+    }
+
+    #[test]
+    fn a_row_that_was_given_back_is_clean_when_it_is_taken_again() {
+        let mut board = Scoreboard::new().unwrap();
+        let id = board.take().unwrap();
+        board.row(id).begin(b"GET /the-end");
+        board.give_back(id);
+        assert_eq!(board.read(id).current.as_deref(), Some("GET /the-end"));
+        assert_eq!(board.take(), Some(id));
+        assert_eq!(board.read(id), Row::detached().read());
+    }
 }

@@ -1,10 +1,27 @@
 //! Addresses to listening sockets.
+//!
+//! The master alone binds, and it keeps every listener for as long as the server lives: so a worker that dies takes
+//! no queued connection with it. Workers inherit the listeners across fork and accept from them.
+//!
+//! ```
+//! use forkd::listener::{Address, bind};
+//!
+//! let address: Address = "127.0.0.1:0".parse()?;
+//! let listener = bind(&address, 128)?;
+//! assert!(listener.url("http").starts_with("http://127.0.0.1:"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-/// The address at the other end of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PeerAddress {
-    /// An IPv4 or IPv6 address.
-    Inet(std::net::SocketAddr),
-    /// A Unix-domain client; most have no name.
-    Unix(Option<std::path::PathBuf>),
-}
+pub mod addr;
+pub mod bind;
+mod error;
+pub mod inherit;
+pub mod peer;
+mod unix;
+
+pub use self::{
+    addr::{Address, AddressError},
+    bind::{Kind, Listener, Local, bind, bind_private},
+    error::BindError,
+    peer::{Mode, PeerAddress, accept},
+};

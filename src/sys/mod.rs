@@ -4,7 +4,9 @@
 #![allow(unsafe_code)]
 #![allow(dead_code)]
 
+pub mod accept;
 pub mod fork;
+pub mod inherited;
 pub mod memory;
 pub mod siginfo;
 pub mod signal;
