@@ -1,3 +1,5 @@
+//! Sockets of every kind, bound and taken over.
+
 use std::{
     io::{Read, Write},
     net::{TcpStream, UdpSocket},
