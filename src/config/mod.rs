@@ -1,1 +1,11 @@
-//! Settings as values.
+//! Settings as values: what a server is told, before anything is bound or forked.
+//!
+//! The library's builder and the command line both fill in a [`Settings`]; the master reads nothing else.
+
+pub mod descriptors;
+pub mod name;
+pub mod parse;
+pub mod runtime_dir;
+pub mod settings;
+
+pub use settings::{Limits, LogFormat, LogSettings, Model, Reap, Settings, Workers};

@@ -1,0 +1,344 @@
+//! What a server is told: where it listens, with how many workers of which model, under which limits.
+//!
+//! ```
+//! use forkd::config::{Model, Settings, Workers};
+//!
+//! let mut settings = Settings::new("echo");
+//! settings.listen.push("127.0.0.1:7007".parse()?);
+//! settings.workers = Workers::Fixed(2);
+//! assert_eq!(settings.model, Model::Event);
+//! assert_eq!(settings.name_with_port(None), "echo-7007");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::{fmt, num::NonZero, path::PathBuf, str::FromStr, thread, time::Duration};
+
+use super::name;
+use crate::{
+    error::{Error, Result},
+    listener::Address,
+};
+
+/// Everything that a server is told. The defaults are the library's: no control socket, no pid file, no daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What serves: `http`, `echo`; the first half of a name that nobody gave.
+    pub command: String,
+    /// How the other commands find the server; `None` until its listeners are bound, see
+    /// [`Settings::name_with_port`].
+    pub name: Option<String>,
+    /// Where it listens, in the order of binding.
+    pub listen: Vec<Address>,
+    /// How many workers.
+    pub workers: Workers,
+    /// How a worker serves its connections.
+    pub model: Model,
+    /// How a worker of [`Model::PerConnection`] gets rid of its dead children.
+    pub reap: Reap,
+    /// The limits on workers and on clients.
+    pub limits: Limits,
+    /// Where the control socket `NAME.sock` stands; `None` for a server that nobody asks.
+    pub runtime_dir: Option<PathBuf>,
+    /// The pid file; `None` for none, or for `NAME.pid` in the runtime directory where there is one.
+    pub pid_file: Option<PathBuf>,
+    /// Where log lines go, which of them and in which shape.
+    pub log: LogSettings,
+    /// Whether it leaves the terminal and its caller behind.
+    pub daemon: bool,
+}
+
+/// The limits on a worker (boot, drain) and on a client's connection (the others). `None` is `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the fork of a worker until it says that it is ready.
+    pub boot: Option<Duration>,
+    /// From the order to drain until the worker is gone: the grace.
+    pub drain: Option<Duration>,
+    /// How long a silent kept connection lives on in a draining worker.
+    pub linger: Duration,
+    /// Between two messages of a client.
+    pub idle: Option<Duration>,
+    /// From the first byte of a message's head to its last.
+    pub header: Option<Duration>,
+    /// Between two pieces of a message's body.
+    pub body: Option<Duration>,
+    /// How long a client may take nothing of what is sent to it.
+    pub write: Option<Duration>,
+}
+
+/// Where log lines go, which of them and in which shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The file; `None` is standard error, or for a daemon `NAME.log` in the runtime directory.
+    pub file: Option<PathBuf>,
+    /// The least important level that is written.
+    pub level: log::LevelFilter,
+    /// The shape of a line.
+    pub format: LogFormat,
+}
+
+/// How many workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// As many as this process has processors.
+    Auto,
+    /// This many.
+    Fixed(u32),
+}
+
+/// How a worker serves its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// Many connections at once in one process, by epoll(7).
+    Event,
+    /// One connection after the other.
+    Blocking,
+    /// A fork for each connection.
+    PerConnection,
+}
+
+/// What a worker that forks for each connection does about its dead children, which would stay zombies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reap {
+    /// Waits for them when SIGCHLD says so, until none is left; it alone learns their exit status.
+    Wait,
+    /// Ignores SIGCHLD, so that the kernel keeps no dead child.
+    Ignore,
+    /// Forks twice: the grandchild serves and is adopted by another process, which reaps it.
+    DoubleFork,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `2026-11-20T12:00:00.123Z INFO  worker ready event=ready slot=1`
+    Text,
+    /// One JSON object per line, with the same keys.
+    Json,
+}
+
+impl Settings {
+    /// The defaults for a server of this kind, which listens nowhere yet.
+    pub fn new(command: impl Into<String>) -> Self {
+        Self {
+            command: command.into(),
+            name: None,
+            listen: Vec::new(),
+            workers: Workers::Auto,
+            model: Model::Event,
+            reap: Reap::Wait,
+            limits: Limits::default(),
+            runtime_dir: None,
+            pid_file: None,
+            log: LogSettings::default(),
+            daemon: false,
+        }
+    }
+
+    /// The name that was given, or the one made of command and port. Once the listeners are bound, `port` is the one
+    /// that the kernel picked for the first of them; it replaces a port 0 and nothing else.
+    pub fn name_with_port(&self, port: Option<u16>) -> String {
+        match (&self.name, self.listen.first()) {
+            (Some(name), _) => name.clone(),
+            (None, Some(address)) => name::default(&self.command, address, port),
+            (None, None) => self.command.clone(),
+        }
+    }
+
+    /// Settles the name, and the files that follow from it in the runtime directory: the pid file, and a daemon's log.
+    /// Called once the listeners are bound, with the port that the kernel gave the first of them.
+    ///
+    /// # Errors
+    /// A usage error for a name that does not fit, see [`name::check`].
+    pub fn settle(&mut self, port: Option<u16>) -> Result<()> {
+        let name = self.name_with_port(port);
+        name::check(&name, self.runtime_dir.as_deref())?;
+        if let Some(dir) = &self.runtime_dir {
+            self.pid_file.get_or_insert_with(|| name::pid_file(dir, &name));
+            if self.daemon {
+                self.log.file.get_or_insert_with(|| name::log_file(dir, &name));
+            }
+        }
+        self.name = Some(name);
+        Ok(())
+    }
+
+    /// Where the control socket stands, once the settings are settled and there is a runtime directory.
+    pub fn control_socket(&self) -> Option<PathBuf> {
+        Some(name::control_socket(self.runtime_dir.as_deref()?, self.name.as_deref()?))
+    }
+
+    /// Says whether these settings can be meant, before anything is bound.
+    ///
+    /// # Errors
+    /// A usage error for settings without a listener, with an impossible number of workers or name; a failure when
+    /// the limit on descriptors does not suffice.
+    pub fn validate(&self) -> Result<()> {
+        if self.listen.is_empty() {
+            return Err(Error::usage("cannot serve without an address").remedy("listen on 127.0.0.1:8080"));
+        }
+        self.workers.validate()?;
+        name::check(&self.name_with_port(None), self.runtime_dir.as_deref())?;
+        super::descriptors::check(self)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        Self {
+            boot: seconds(30),
+            drain: seconds(30),
+            linger: Duration::from_secs(1),
+            idle: seconds(60),
+            header: seconds(10),
+            body: seconds(30),
+            write: seconds(30),
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { file: None, level: log::LevelFilter::Info, format: LogFormat::Text }
+    }
+}
+
+impl Workers {
+    /// The most workers that a server can have.
+    pub const MAX: u32 = 4096;
+
+    /// How many that is on this machine, for this process.
+    pub fn count(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count,
+            Self::Auto => {
+                let processors = thread::available_parallelism().map_or(1, NonZero::get);
+                u32::try_from(processors).unwrap_or(Self::MAX).min(Self::MAX)
+            }
+        }
+    }
+
+    /// Says whether a server can have so many.
+    ///
+    /// # Errors
+    /// A usage error for none, or for more than [`Workers::MAX`].
+    pub fn validate(self) -> Result<()> {
+        let count = self.count();
+        if count == 0 {
+            return Err(Error::usage("cannot serve with 0 workers").remedy("write 1 or more, or auto"));
+        }
+        if count > Self::MAX {
+            let text = format!("cannot have {count} workers: the scoreboard ends at {}", Self::MAX);
+            return Err(Error::usage(text).remedy("write fewer; auto takes one for each processor"));
+        }
+        Ok(())
+    }
+}
+
+/// An enum whose values a user writes as words.
+macro_rules! words {
+    ($type:ident, $what:literal, $($word:literal => $value:ident),+) => {
+        impl $type {
+            /// The words for it, in the order of the help.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word for it.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                match text {
+                    $($word => Ok(Self::$value),)+
+                    _ => Err(Error::usage(format!("cannot read {text:?} as a {}: no such word", $what))
+                        .remedy(format!("write one of {}", Self::WORDS.join(", ")))),
+                }
+            }
+        }
+    };
+}
+
+words!(Model, "worker model", "event" => Event, "blocking" => Blocking, "per-connection" => PerConnection);
+words!(Reap, "zombie remedy", "wait" => Wait, "ignore" => Ignore, "double-fork" => DoubleFork);
+words!(LogFormat, "log format", "text" => Text, "json" => Json);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(address: &str) -> Settings {
+        let mut settings = Settings::new("http");
+        settings.listen.push(address.parse().expect("an address"));
+        settings
+    }
+
+    #[test]
+    fn the_defaults_can_be_served() {
+        on("127.0.0.1:8080").validate().expect("valid");
+    }
+
+    #[test]
+    fn a_server_without_an_address_or_workers_is_a_usage_error() {
+        assert_eq!(Settings::new("http").validate().unwrap_err().exit_code(), 2);
+        for count in [0, Workers::MAX + 1] {
+            let mut settings = on("127.0.0.1:8080");
+            settings.workers = Workers::Fixed(count);
+            let error = settings.validate().unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_given_name_wins_over_command_and_port() {
+        let mut settings = on("127.0.0.1:0");
+        assert_eq!(settings.name_with_port(Some(41234)), "http-41234");
+        settings.name = Some("web".into());
+        assert_eq!(settings.name_with_port(Some(41234)), "web");
+    }
+
+    #[test]
+    fn a_settled_server_has_its_files_under_its_name() {
+        let mut settings = on("127.0.0.1:0");
+        settings.runtime_dir = Some("/run/forkd".into());
+        settings.daemon = true;
+        settings.settle(Some(41234)).expect("settled");
+        assert_eq!(settings.control_socket(), Some("/run/forkd/http-41234.sock".into()));
+        assert_eq!(settings.pid_file, Some("/run/forkd/http-41234.pid".into()));
+        assert_eq!(settings.log.file, Some("/run/forkd/http-41234.log".into()));
+        let again = settings.clone();
+        settings.settle(None).expect("settled again");
+        assert_eq!(settings, again);
+    }
+
+    #[test]
+    fn a_server_of_the_library_has_no_files() {
+        let mut settings = on("127.0.0.1:80");
+        settings.settle(Some(80)).expect("settled");
+        assert_eq!((settings.control_socket(), settings.pid_file, settings.log.file), (None, None, None));
+    }
+
+    #[test]
+    fn words_come_back_as_the_values_they_stand_for() {
+        for word in Model::WORDS {
+            assert_eq!(word.parse::<Model>().expect("a model").word(), *word);
+        }
+        for word in Reap::WORDS {
+            assert_eq!(word.parse::<Reap>().expect("a remedy").word(), *word);
+        }
+        let error = "evnt".parse::<Model>().unwrap_err().to_string();
+        assert!(error.ends_with("(write one of event, blocking, per-connection)"), "{error}");
+    }
+}
