@@ -1,31 +1,91 @@
 //! What a session has written and the driver has not sent yet.
 //!
-//! Small answers are gathered in one buffer, so that a batch of pipelined requests is one `write(2)`; shared buffers
-//! and file ranges stand between such pieces and are sent in order.
+//! Small answers are gathered in one buffer, so that a batch of pipelined requests is one send(2). Shared buffers and
+//! file ranges stand between such bytes and are sent in order: bytes go out together by sendmsg(2), a file by
+//! sendfile(2) behind a head that was sent with `MSG_MORE`.
+//!
+//! ```text
+//! gathered   HTTP/1.1 200 OK … HTTP/1.1 206 … HTTP/1.1 404 …
+//! inserts                     ^ at: shared   ^ at: file
+//! ```
 
-use std::{collections::VecDeque, io, ops::Range, sync::Arc};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    ops::Range,
+    os::fd::{AsRawFd, BorrowedFd},
+    sync::Arc,
+};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        sendfile::sendfile,
+        socket::{MsgFlags, send, sendmsg},
+    },
+};
 
 use super::session::FileRange;
 
-/// One piece of an answer, in the order of sending.
-#[derive(Debug)]
-pub enum Piece {
-    /// Bytes `range` of the gathered buffer.
-    Gathered(Range<usize>),
-    /// Bytes shared with others: a cached body, a chat line.
-    Shared(Arc<[u8]>, Range<usize>),
-    /// A part of a file, for sendfile(2).
-    File(FileRange),
-}
+/// "More will follow": the kernel waits for it before it fills a packet. send(2); nix does not name it.
+const MSG_MORE: MsgFlags = MsgFlags::from_bits_retain(libc::MSG_MORE);
 
 /// What waits to be sent to one peer.
 #[derive(Debug, Default)]
 pub struct Output {
     gathered: Vec<u8>,
-    pieces: VecDeque<Piece>,
+    /// How much of `gathered` was sent.
+    sent: usize,
+    inserts: VecDeque<Insert>,
+}
+
+/// Something that stands between the gathered bytes.
+#[derive(Debug)]
+struct Insert {
+    /// How many gathered bytes go before it.
+    at: usize,
+    piece: Piece,
+}
+
+/// What is sent from where it lies, and what of it is still to send.
+#[derive(Debug)]
+enum Piece {
+    Shared(Arc<[u8]>, Range<usize>),
+    File(FileRange),
+}
+
+/// How far one attempt to send came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// How many bytes the kernel took.
+    pub bytes: u64,
+    /// What stopped it.
+    pub end: End,
+}
+
+/// Why an attempt to send ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything was sent.
+    Empty,
+    /// The peer takes no more for now.
+    Blocked,
+    /// This peer had its turn; it would take more.
+    Turn,
 }
 
 impl Output {
+    /// From how many waiting bytes on a session should answer no more messages.
+    pub const FULL: usize = 256 * 1024;
+    /// From how many shared buffers and files on.
+    const FULL_OF_INSERTS: usize = 256;
+    /// How much one attempt to send may take at least before others have their turn.
+    const TURN: u64 = 2 * 1024 * 1024;
+    /// How many pieces go out by one call.
+    const SLICES: usize = 64;
+    /// How much room is kept for the next answer.
+    const KEPT: usize = 256 * 1024;
+
     /// An output with nothing in it.
     pub fn new() -> Self {
         Self::default()
@@ -33,36 +93,178 @@ impl Output {
 
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) {
-        let start = self.gathered.len();
         self.gathered.extend_from_slice(bytes);
-        match self.pieces.back_mut() {
-            Some(Piece::Gathered(range)) if range.end == start => range.end += bytes.len(),
-            Some(Piece::Gathered(_) | Piece::Shared(..) | Piece::File(_)) | None => {
-                if !bytes.is_empty() {
-                    self.pieces.push_back(Piece::Gathered(start..start + bytes.len()));
-                }
-            }
-        }
     }
 
     /// Appends bytes that others hold too, without copying them.
     pub fn share(&mut self, bytes: Arc<[u8]>) {
-        if !bytes.is_empty() {
-            let all = 0..bytes.len();
-            self.pieces.push_back(Piece::Shared(bytes, all));
+        let all = 0..bytes.len();
+        self.share_part(bytes, all);
+    }
+
+    /// Appends some of the bytes that others hold too, without copying them.
+    ///
+    /// # Panics
+    /// When `part` is not within the bytes.
+    pub fn share_part(&mut self, bytes: Arc<[u8]>, part: Range<usize>) {
+        assert!(part.end <= bytes.len(), "a part beyond the end of the shared bytes");
+        if !part.is_empty() {
+            self.insert(Piece::Shared(bytes, part));
         }
     }
 
-    /// Appends a part of a file, to be sent by sendfile(2).
+    /// Appends a part of a file, to be sent by sendfile(2). A file that has become shorter by then ends the
+    /// connection: what was announced cannot be sent.
     pub fn file(&mut self, part: FileRange) {
         if !part.range.is_empty() {
-            self.pieces.push_back(Piece::File(part));
+            self.insert(Piece::File(part));
         }
+    }
+
+    fn insert(&mut self, piece: Piece) {
+        self.inserts.push_back(Insert { at: self.gathered.len(), piece });
     }
 
     /// Whether everything was sent.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.sent == self.gathered.len() && self.inserts.is_empty()
+    }
+
+    /// Whether so much waits that a session should write no more for now.
+    pub fn is_full(&self) -> bool {
+        self.gathered.len() - self.sent >= Self::FULL || self.inserts.len() >= Self::FULL_OF_INSERTS
+    }
+
+    /// Forgets what was not sent.
+    pub fn clear(&mut self) {
+        self.sent = 0;
+        self.inserts.clear();
+        if self.gathered.capacity() > Self::KEPT { self.gathered = Vec::new() } else { self.gathered.clear() }
+    }
+
+    /// Sends as much as the peer takes now, without waiting.
+    ///
+    /// # Errors
+    /// Those of send(2), sendmsg(2) and sendfile(2); `UnexpectedEof` when a file is shorter than what was to be sent
+    /// of it. The connection is of no use then.
+    pub fn send(&mut self, socket: BorrowedFd<'_>) -> io::Result<Sent> {
+        let mut bytes = 0;
+        while !self.is_empty() {
+            match self.send_once(socket) {
+                Ok((taken, asked)) => {
+                    bytes += taken as u64;
+                    self.advance(taken);
+                    // A stream socket takes less than it was offered when it is full, and says so again at the next
+                    // try: that call is spared.
+                    if taken < asked {
+                        return Ok(Sent { bytes, end: End::Blocked });
+                    }
+                    if bytes >= Self::TURN && !self.is_empty() {
+                        return Ok(Sent { bytes, end: End::Turn });
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(Sent { bytes, end: End::Blocked }),
+                Err(Errno::ENODATA) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.clear();
+        Ok(Sent { bytes, end: End::Empty })
+    }
+
+    /// One system call: how many bytes the kernel took, and how many it was offered.
+    fn send_once(&self, socket: BorrowedFd<'_>) -> nix::Result<(usize, usize)> {
+        match self.inserts.front() {
+            None => {
+                let rest = &self.gathered[self.sent..];
+                Ok((send(socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL)?, rest.len()))
+            }
+            Some(Insert { at, piece: Piece::File(part) }) if *at == self.sent => send_file(socket, part),
+            Some(_) => self.send_slices(socket),
+        }
+    }
+
+    /// Sends what lies in memory before the next file.
+    fn send_slices(&self, socket: BorrowedFd<'_>) -> nix::Result<(usize, usize)> {
+        let mut slices = [IoSlice::new(&[]); Self::SLICES];
+        let mut count = 0;
+        let mut push = |bytes| {
+            slices[count] = IoSlice::new(bytes);
+            count += 1;
+        };
+        let (mut from, mut more) = (self.sent, false);
+        // Two for each insert, and one for the end.
+        for insert in self.inserts.iter().take(Self::SLICES / 2 - 1) {
+            push(&self.gathered[from..insert.at]);
+            from = insert.at;
+            match &insert.piece {
+                Piece::Shared(bytes, part) => push(&bytes[part.clone()]),
+                Piece::File(_) => {
+                    more = true;
+                    break;
+                }
+            }
+        }
+        if !more && self.inserts.len() < Self::SLICES / 2 {
+            push(&self.gathered[from..]);
+        }
+        // Without MSG_MORE a head would go out alone, and its file wait for the acknowledgement of it.
+        let flags = if more { MSG_MORE } else { MsgFlags::empty() } | MsgFlags::MSG_NOSIGNAL;
+        let asked = slices[..count].iter().map(|slice| slice.len()).sum();
+        Ok((sendmsg::<()>(socket.as_raw_fd(), &slices[..count], &[], flags, None)?, asked))
+    }
+
+    /// Takes off the front what was sent.
+    fn advance(&mut self, mut taken: usize) {
+        while taken > 0 {
+            let end = self.inserts.front().map_or(self.gathered.len(), |insert| insert.at);
+            let bytes = taken.min(end - self.sent);
+            self.sent += bytes;
+            taken -= bytes;
+            // What is left over went into the insert behind; there is one, as no more is taken than was offered.
+            if let Some(insert) = self.inserts.front_mut().filter(|_| taken > 0) {
+                taken -= insert.piece.advance(taken);
+                if insert.piece.is_empty() {
+                    self.inserts.pop_front();
+                }
+            }
+        }
+    }
+}
+
+impl Piece {
+    fn advance(&mut self, taken: usize) -> usize {
+        match self {
+            Self::Shared(_, part) => {
+                let bytes = taken.min(part.len());
+                part.start += bytes;
+                bytes
+            }
+            Self::File(part) => {
+                let bytes = (taken as u64).min(part.range.end - part.range.start);
+                part.range.start += bytes;
+                // It is at most `taken`.
+                bytes as usize
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Shared(_, part) => part.is_empty(),
+            Self::File(part) => part.range.is_empty(),
+        }
+    }
+}
+
+/// One sendfile(2), of one turn at most; `ENODATA` at the end of a file that was longer once.
+fn send_file(socket: BorrowedFd<'_>, part: &FileRange) -> nix::Result<(usize, usize)> {
+    let asked = (part.range.end - part.range.start).min(Output::TURN) as usize;
+    let mut offset = i64::try_from(part.range.start).map_err(|_| Errno::EOVERFLOW)?;
+    match sendfile(socket, &part.file, Some(&mut offset), asked)? {
+        0 => Err(Errno::ENODATA),
+        taken => Ok((taken, asked)),
     }
 }
 
@@ -74,5 +276,128 @@ impl io::Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        os::{fd::AsFd, unix::net::UnixStream},
+        thread,
+    };
+
+    use super::*;
+
+    fn file(content: &[u8]) -> Arc<std::fs::File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        Arc::new(file)
+    }
+
+    fn pair() -> (UnixStream, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (ours, theirs)
+    }
+
+    /// Sends all of it to a reader that takes it slowly, and returns what came.
+    fn through(mut output: Output) -> Vec<u8> {
+        let (ours, mut theirs) = pair();
+        let reader = thread::spawn(move || {
+            let mut all = Vec::new();
+            theirs.read_to_end(&mut all).unwrap();
+            all
+        });
+        while output.send(ours.as_fd()).unwrap().end != End::Empty {
+            let mut fds = [nix::poll::PollFd::new(ours.as_fd(), nix::poll::PollFlags::POLLOUT)];
+            nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE).unwrap();
+        }
+        drop(ours);
+        reader.join().unwrap()
+    }
+
+    #[test]
+    fn pieces_of_all_kinds_come_in_the_order_of_writing() {
+        let mut output = Output::new();
+        output.write(b"head ");
+        output.write(b"more ");
+        output.share(Arc::from(&b"shared "[..]));
+        output.share_part(Arc::from(&b"xpartx"[..]), 1..5);
+        output.file(FileRange { file: file(b"0123456789"), range: 2..6 });
+        output.write(b" tail");
+        assert_eq!(through(output), b"head more shared part2345 tail");
+    }
+
+    #[test]
+    fn what_is_empty_is_no_piece() {
+        let mut output = Output::new();
+        output.write(b"");
+        output.share(Arc::from(&b""[..]));
+        output.file(FileRange { file: file(b"x"), range: 1..1 });
+        assert!(output.is_empty());
+        let (ours, _theirs) = pair();
+        assert_eq!(output.send(ours.as_fd()).unwrap(), Sent { bytes: 0, end: End::Empty });
+    }
+
+    #[test]
+    fn a_long_mixture_survives_many_partial_sends() {
+        let (mut output, mut expected) = (Output::new(), Vec::new());
+        let big: Arc<[u8]> = (0..100_000_u32).map(|n| n as u8).collect();
+        let on_disk = file(&big);
+        for round in 0..100_usize {
+            let line = format!("piece {round};");
+            output.write(line.as_bytes());
+            expected.extend_from_slice(line.as_bytes());
+            if round % 3 == 0 {
+                output.share(Arc::clone(&big));
+                expected.extend_from_slice(&big);
+            } else if round % 3 == 1 {
+                output.file(FileRange { file: Arc::clone(&on_disk), range: 7..99_999 });
+                expected.extend_from_slice(&big[7..99_999]);
+            }
+        }
+        assert!(through(output) == expected);
+    }
+
+    #[test]
+    fn more_inserts_than_one_call_takes_are_sent_too() {
+        let (mut output, mut expected) = (Output::new(), String::new());
+        for round in 0..1000 {
+            output.share(Arc::from(format!("{round},").into_bytes()));
+            expected += &format!("{round},");
+        }
+        assert!(output.is_full());
+        assert_eq!(through(output), expected.as_bytes());
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_blocks_and_loses_nothing() {
+        let (ours, _theirs) = pair();
+        let mut output = Output::new();
+        output.write(&vec![b'x'; 4 << 20]);
+        let sent = output.send(ours.as_fd()).unwrap();
+        assert_eq!(sent.end, End::Blocked);
+        assert!(sent.bytes > 0 && !output.is_empty() && output.is_full());
+        assert_eq!(output.send(ours.as_fd()).unwrap(), Sent { bytes: 0, end: End::Blocked });
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_is_an_error_and_not_an_endless_loop() {
+        let (ours, _theirs) = pair();
+        let mut output = Output::new();
+        output.file(FileRange { file: file(b"short"), range: 0..100 });
+        // The first five bytes are taken; then there is nothing.
+        let _ = output.send(ours.as_fd()).unwrap();
+        assert_eq!(output.send(ours.as_fd()).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_peer_that_is_gone_is_an_error_and_no_signal() {
+        let (ours, theirs) = pair();
+        drop(theirs);
+        let mut output = Output::new();
+        output.write(b"hello");
+        assert_eq!(output.send(ours.as_fd()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -23,11 +23,21 @@
 use std::{fs::File, ops::Range, sync::Arc};
 
 use super::output::Output;
-use crate::{ipc::scoreboard::Row, listener::PeerAddress};
+use crate::{ipc::row::Row, listener::PeerAddress};
 
 /// One connection's conversation.
 pub trait Session {
-    /// Bytes have come; what an earlier call did not consume stands before them.
+    /// The connection was accepted and nothing was read yet: the place for a greeting, and for the first limit.
+    fn on_open(&mut self, io: &mut Exchange<'_>) -> Flow {
+        let _ = io;
+        Flow::Read(Limit::Idle)
+    }
+
+    /// Bytes have come; what an earlier call did not consume stands before them. A session that leaves whole messages
+    /// unconsumed because [`Exchange::full`] said so is called again when the output was sent, with no new bytes.
+    ///
+    /// What stays unconsumed is kept for the connection, at most [`Exchange::MAX_UNCONSUMED`] bytes: a session must
+    /// refuse a message that is too long for it before that.
     fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow;
 
     /// The peer will send no more; what it sent before stands unconsumed in the input.
@@ -66,7 +76,9 @@ pub enum Flow {
 }
 
 /// Which clock runs while a session waits for bytes. Each is absolute: it starts when the session first asks for it
-/// and is not pushed back by a dripping client, but for `Idle` (any byte) and `Body` (each 16 KiB).
+/// and is not pushed back by a dripping client, but for `Idle` (any byte) and `Body` (each 16 KiB). A message that was
+/// answered ([`Exchange::end`]) starts it anew. No clock of reading runs while the answer is being sent: there the
+/// limit on writing holds, anew for each 16 KiB that the peer takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Between messages. Only here may a drain close the connection.
@@ -108,12 +120,16 @@ pub struct Exchange<'a> {
     output: &'a mut Output,
     row: &'a Row,
     draining: bool,
+    ended: bool,
 }
 
 impl<'a> Exchange<'a> {
+    /// How many bytes a session may leave unconsumed; a driver closes a connection that has more.
+    pub const MAX_UNCONSUMED: usize = 1 << 20;
+
     /// A call's view, made by a driver.
     pub fn new(input: &'a [u8], output: &'a mut Output, row: &'a Row, draining: bool) -> Self {
-        Self { input, consumed: 0, output, row, draining }
+        Self { input, consumed: 0, output, row, draining, ended: false }
     }
 
     /// The bytes that wait to be consumed.
@@ -136,7 +152,13 @@ impl<'a> Exchange<'a> {
         self.output
     }
 
-    /// Whether the worker drains: an answer should say that it is the last one, and the session then close.
+    /// Whether so much waits to be sent that further messages should wait: return with them unconsumed.
+    pub fn full(&self) -> bool {
+        self.output.is_full()
+    }
+
+    /// Whether this answer should say that it is the last one, and the session then close: the worker drains, or it
+    /// serves one connection at a time and others wait.
     pub fn draining(&self) -> bool {
         self.draining
     }
@@ -148,7 +170,13 @@ impl<'a> Exchange<'a> {
 
     /// The request was answered; it counts as one.
     pub fn end(&mut self) {
+        self.ended = true;
         self.row.end();
+    }
+
+    /// Whether a message was answered in this call: the clocks of the next one start anew.
+    pub fn ended(&self) -> bool {
+        self.ended
     }
 }
 

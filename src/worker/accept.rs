@@ -1,0 +1,205 @@
+//! The doors of a worker: its listeners in an epoll set that it shares with nobody.
+//!
+//! All workers wait on the same listeners. Each has its own epoll set with `EPOLLEXCLUSIVE`, so that a connection
+//! wakes one of those that wait and not the whole herd; a worker that is busy does not wait, and is passed over.
+//!
+//! A worker without descriptors leaves the queue to the others for a moment: the queue stays ready, and to try again
+//! at once would spin.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+
+use super::{Worker, session::Peer, stop::Stop};
+use crate::{
+    listener::{self, Kind, Listener, Mode},
+    logging::TARGET,
+    process::clock::Time,
+};
+
+/// What an event of the set is about, as it fits into the 64 bits that come back with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token {
+    /// There is news for [`Stop::look`].
+    Stop,
+    /// Somebody waits at the listener with this number.
+    Door(usize),
+    /// The driver's own: less than 2^62.
+    Own(u64),
+}
+
+const STOP: u64 = 1 << 63;
+const DOOR: u64 = 1 << 62;
+
+/// Which listeners this worker waits at now.
+#[derive(Debug)]
+pub struct Doors {
+    state: State,
+    /// Whether the log has heard of this shortage.
+    told: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Until that moment at most.
+    Paused(Option<Time>),
+    Closed,
+}
+
+/// What was found at a door.
+#[derive(Debug)]
+pub enum Visitor {
+    /// A connection, non-blocking, and who is at the other end.
+    Connection(OwnedFd, Peer),
+    /// Nobody: another worker was quicker, or the queue is empty.
+    Nobody,
+    /// No descriptor or no memory for whoever waits: the doors are paused now.
+    NoRoom,
+}
+
+impl Doors {
+    /// How long a worker without room leaves the queue alone.
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    /// Puts the stop and every listener of the worker into its set.
+    ///
+    /// # Errors
+    /// `ENOMEM` or `ENOSPC` when the kernel has no room for them.
+    pub fn open(set: &Epoll, stop: &Stop, listeners: &[Listener]) -> io::Result<Self> {
+        set.add(stop.fd()?, EpollEvent::new(EpollFlags::EPOLLIN, Token::Stop.into()))?;
+        for (number, listener) in listeners.iter().enumerate() {
+            wait_at(set, number, listener)?;
+        }
+        Ok(Self { state: State::Open, told: false })
+    }
+
+    /// Takes the next visitor at one door.
+    ///
+    /// # Errors
+    /// When the listener itself is broken.
+    pub fn accept(&mut self, set: &Epoll, listeners: &[Listener], number: usize) -> io::Result<Visitor> {
+        if self.state != State::Open {
+            return Ok(Visitor::Nobody);
+        }
+        loop {
+            match listener::accept(listeners[number].as_fd(), Mode::NonBlocking) {
+                Ok((socket, address)) => {
+                    self.told = false;
+                    return Ok(Visitor::Connection(socket, Peer { address, listener: number }));
+                }
+                Err(error) => match error.raw_os_error().unwrap_or(0) {
+                    libc::EAGAIN => return Ok(Visitor::Nobody),
+                    libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM => {
+                        self.no_room(set, listeners, &error);
+                        return Ok(Visitor::NoRoom);
+                    }
+                    libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EFAULT => return Err(error),
+                    // Whoever waited has gone, or the network has: accept(2) names a dozen such errors.
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Stops waiting for connections for a moment, and says why once.
+    fn no_room(&mut self, set: &Epoll, listeners: &[Listener], error: &io::Error) {
+        if !self.told {
+            log::warn!(target: TARGET, "cannot accept a connection: {error} (raise the limit on descriptors); clients wait");
+            self.told = true;
+        }
+        self.pause(set, listeners, Some(Time::now() + Self::PAUSE));
+    }
+
+    /// Stops waiting for connections until that moment, or until [`Doors::resume`]. Datagrams are served on.
+    pub fn pause(&mut self, set: &Epoll, listeners: &[Listener], until: Option<Time>) {
+        if self.state == State::Open {
+            for listener in listeners.iter().filter(|listener| listener.kind() == Kind::Stream) {
+                let _ = set.delete(listener);
+            }
+        }
+        if self.state != State::Closed {
+            self.state = State::Paused(until);
+        }
+    }
+
+    /// Waits for connections again; who came meanwhile is reported at once.
+    ///
+    /// # Errors
+    /// As [`Doors::open`].
+    pub fn resume(&mut self, set: &Epoll, listeners: &[Listener]) -> io::Result<()> {
+        if let State::Paused(_) = self.state {
+            for (number, listener) in
+                listeners.iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream)
+            {
+                wait_at(set, number, listener)?;
+            }
+            self.state = State::Open;
+        }
+        Ok(())
+    }
+
+    /// When [`Doors::resume`] is due, if it is a matter of time.
+    pub fn pause_ends(&self) -> Option<Time> {
+        match self.state {
+            State::Paused(until) => until,
+            State::Open | State::Closed => None,
+        }
+    }
+
+    /// Accepts no more: the worker's copies of the listeners leave the set and are closed.
+    ///
+    /// They leave first: other processes hold the same sockets, and the set would report them for ever.
+    pub fn close(&mut self, set: &Epoll, worker: &mut Worker) {
+        for listener in worker.listeners() {
+            let _ = set.delete(listener);
+        }
+        worker.close_listeners();
+        self.state = State::Closed;
+    }
+}
+
+fn wait_at(set: &Epoll, number: usize, listener: &Listener) -> io::Result<()> {
+    let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+    Ok(set.add(listener, EpollEvent::new(flags, Token::Door(number).into()))?)
+}
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> Self {
+        match token {
+            Token::Stop => STOP,
+            Token::Door(number) => DOOR | number as Self,
+            Token::Own(own) => own,
+        }
+    }
+}
+
+impl From<u64> for Token {
+    fn from(bits: u64) -> Self {
+        if bits & STOP != 0 {
+            Self::Stop
+        } else if bits & DOOR != 0 {
+            Self::Door((bits & !DOOR) as usize)
+        } else {
+            Self::Own(bits)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_as_it_went() {
+        for token in
+            [Token::Stop, Token::Door(0), Token::Door(4095), Token::Own(0), Token::Own((1 << 62) - 1)]
+        {
+            assert_eq!(Token::from(u64::from(token)), token);
+        }
+    }
+}

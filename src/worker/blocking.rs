@@ -1,0 +1,165 @@
+//! The blocking model: accept, serve, next. One connection at a time, and for short ones the fewest system calls.
+//!
+//! It takes from the queue first and waits only when that is empty, in epoll(7) for the doors and the stop together:
+//! so no stop is missed between a look and a wait, and a client wakes one worker. While a worker serves, the others
+//! and the queue are there for whoever comes; a kept connection that is silent makes room for them.
+
+use std::{fmt, io, os::fd::OwnedFd, sync::Arc};
+
+use nix::{
+    errno::Errno,
+    sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout},
+};
+
+use super::{
+    Serve, Worker,
+    accept::{Doors, Visitor},
+    connection::Connection,
+    datagrams::{DatagramFactory, LONGEST, Post},
+    limits::timeout,
+    link::{Link, Watch},
+    session::Peer,
+    streams::{Desk, Handler, Sessions, Streams},
+};
+use crate::{
+    listener::{Kind, Listener},
+    logging::TARGET,
+    process::clock::Time,
+};
+
+/// Serves one connection after the other.
+#[derive(Debug)]
+pub struct Blocking<S> {
+    streams: S,
+    datagrams: Datagrams,
+}
+
+/// What answers at datagram sockets, if anything does.
+#[derive(Default)]
+struct Datagrams(Option<DatagramFactory>);
+
+impl<F> Blocking<Sessions<F>> {
+    /// Serves the sessions of the application that `factory` makes in each worker, after the fork.
+    pub fn sessions(factory: F) -> Self {
+        Self { streams: Sessions(factory), datagrams: Datagrams::default() }
+    }
+}
+
+impl<F> Blocking<Handler<F>>
+where
+    F: Fn(Connection) -> io::Result<()>,
+{
+    /// Serves by a handler that reads and writes as it likes.
+    pub fn handler(handler: F) -> Self {
+        Self { streams: Handler(Arc::new(handler)), datagrams: Datagrams::default() }
+    }
+}
+
+impl<S> Blocking<S> {
+    /// The same, and what answers at datagram sockets.
+    #[must_use]
+    pub fn datagrams(mut self, factory: Option<DatagramFactory>) -> Self {
+        self.datagrams = Datagrams(factory);
+        self
+    }
+}
+
+impl<S: Streams> Serve for Blocking<S> {
+    fn run(&self, worker: &mut Worker) -> io::Result<()> {
+        let desk = self.streams.open(worker)?;
+        let post = Post::open(worker, self.datagrams.0.as_ref())?;
+        let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let doors = Doors::open(&set, &worker.stop, worker.listeners())?;
+        let numbers = worker.listeners().iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream);
+        let streams = numbers.map(|(number, _)| number).collect();
+        let buffer = if post.is_empty() { Vec::new() } else { vec![0; LONGEST] };
+        Loop { worker, desk, post, set, doors, streams, next: 0, buffer }.run()
+    }
+
+    fn model(&self) -> &'static str {
+        "blocking"
+    }
+}
+
+/// A blocking worker at work.
+struct Loop<'a, D> {
+    worker: &'a mut Worker,
+    desk: D,
+    post: Post,
+    set: Epoll,
+    doors: Doors,
+    /// The numbers of the doors at which connections wait, and at which of them to look first.
+    streams: Vec<usize>,
+    next: usize,
+    buffer: Vec<u8>,
+}
+
+impl<D: Desk> Loop<'_, D> {
+    fn run(mut self) -> io::Result<()> {
+        self.worker.ready();
+        while !self.worker.stop.requested() {
+            self.serve_datagrams();
+            match self.accept()? {
+                Some((socket, peer)) => self.serve(socket, peer),
+                None => self.wait()?,
+            }
+        }
+        // Who waits in the queue is the other workers'; this one has nobody.
+        self.doors.close(&self.set, self.worker);
+        Ok(())
+    }
+
+    /// Takes the next connection, from each door in turn.
+    fn accept(&mut self) -> io::Result<Option<(OwnedFd, Peer)>> {
+        for _ in 0..self.streams.len() {
+            let number = self.streams[self.next];
+            self.next = (self.next + 1) % self.streams.len();
+            match self.doors.accept(&self.set, self.worker.listeners(), number)? {
+                Visitor::Connection(socket, peer) => return Ok(Some((socket, peer))),
+                Visitor::Nobody => {}
+                Visitor::NoRoom => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn serve(&mut self, socket: OwnedFd, peer: Peer) {
+        let row = self.worker.row();
+        row.beat(Time::now());
+        row.accepted();
+        let watch = Watch::new(Arc::clone(&self.worker.stop), *self.worker.limits(), row.clone());
+        if let Err(error) = self.desk.serve(Link::new(socket, peer, watch), self.worker.listeners()) {
+            log::debug!(target: TARGET, "connection ended: {error}");
+        }
+        self.worker.row().closed();
+    }
+
+    fn serve_datagrams(&mut self) {
+        for number in self.post.numbers() {
+            let listener: &Listener = &self.worker.listeners()[number];
+            self.post.serve(number, listener, &mut self.buffer, self.worker.row());
+        }
+    }
+
+    /// Waits until somebody comes, or it is told to stop.
+    fn wait(&mut self) -> io::Result<()> {
+        let pause = self.doors.pause_ends();
+        let timeout = timeout(Time::now(), pause, EpollTimeout::NONE, EpollTimeout::MAX);
+        let mut events = [EpollEvent::empty(); 8];
+        match self.set.wait(&mut events, timeout) {
+            Err(Errno::EINTR) => {}
+            count => drop(count?),
+        }
+        self.worker.row().beat(Time::now());
+        if pause.is_some_and(|end| end <= Time::now()) {
+            self.doors.resume(&self.set, self.worker.listeners())?;
+        }
+        self.worker.stop.look().map(drop)
+    }
+}
+
+impl fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "datagrams" } else { "no datagrams" })
+    }
+}

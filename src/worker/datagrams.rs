@@ -1,0 +1,157 @@
+//! Datagrams in, datagrams out, for every model alike: no connection, so no process and no state for each client.
+//!
+//! A datagram's sender can be forged. So nothing is ever answered to a port that answers by itself (echo, chargen, our
+//! own), or two servers would talk to each other for ever.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, AsRawFd},
+};
+
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvfrom, sendto},
+};
+
+use super::{
+    Worker, guard,
+    session::{Datagrams, Peer},
+};
+use crate::{
+    ipc::row::Row,
+    listener::{Kind, Listener, Local, PeerAddress},
+    logging::TARGET,
+};
+
+/// What makes the application of a datagram socket: called once per worker and socket, after the fork.
+pub type DatagramFactory = Box<dyn Fn(&Worker) -> io::Result<Box<dyn Datagrams>>>;
+
+/// The datagram sockets of a worker and what answers there.
+pub struct Post {
+    counters: Vec<Option<Counter>>,
+}
+
+/// One socket's.
+struct Counter {
+    application: Box<dyn Datagrams>,
+    own: Local,
+}
+
+/// How many datagrams are answered before others have their turn.
+const BURST: usize = 64;
+
+/// The longest datagram that UDP can carry fits.
+pub const LONGEST: usize = 64 * 1024;
+
+impl Post {
+    /// Makes an application for each datagram socket of the worker.
+    ///
+    /// # Errors
+    /// Those of the factory; `Unsupported` when there is such a socket and no factory.
+    pub fn open(worker: &Worker, factory: Option<&DatagramFactory>) -> io::Result<Self> {
+        let make = |listener: &Listener| match (listener.kind(), factory) {
+            (Kind::Stream, _) => Ok(None),
+            (Kind::Datagram, Some(factory)) => {
+                Ok(Some(Counter { application: factory(worker)?, own: listener.local().clone() }))
+            }
+            (Kind::Datagram, None) => Err(io::Error::other("this application serves no datagrams")),
+        };
+        Ok(Self { counters: worker.listeners().iter().map(make).collect::<io::Result<_>>()? })
+    }
+
+    /// Whether this listener is a datagram socket.
+    pub fn is_at(&self, number: usize) -> bool {
+        self.counters[number].is_some()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers().is_empty()
+    }
+
+    /// The numbers of the datagram sockets.
+    pub fn numbers(&self) -> Vec<usize> {
+        (0..self.counters.len()).filter(|number| self.is_at(*number)).collect()
+    }
+
+    /// Answers what waits at that socket, a burst at most; `buffer` is [`LONGEST`].
+    pub fn serve(&mut self, number: usize, listener: &Listener, buffer: &mut [u8], row: &Row) {
+        let Some(counter) = &mut self.counters[number] else { return };
+        for _ in 0..BURST {
+            match recvfrom::<SockaddrStorage>(listener.as_fd().as_raw_fd(), buffer) {
+                Ok((length, Some(from))) => counter.answer(number, listener, &buffer[..length], &from, row),
+                Ok((_, None)) => {}
+                Err(Errno::EAGAIN) => return,
+                // The errors of earlier answers come back here: an unreachable port, a host that is down.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Counter {
+    fn answer(&mut self, number: usize, socket: &Listener, bytes: &[u8], from: &SockaddrStorage, row: &Row) {
+        let Some(address) = inet(from).filter(|address| self.may_answer(address)) else { return };
+        row.bytes_in(bytes.len() as u64);
+        let peer = Peer { address: PeerAddress::Inet(canonical(address)), listener: number };
+        let mut reply = |bytes: &[u8]| {
+            // A queue that is full loses datagrams, as any router on the way would.
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            if let Ok(sent) = sendto(socket.as_fd().as_raw_fd(), bytes, from, flags) {
+                row.bytes_out(sent as u64);
+            }
+        };
+        match guard::contain(|| self.application.on_datagram(&peer, bytes, &mut reply)) {
+            Ok(()) => row.end(),
+            Err(panic) => log::error!(target: TARGET, "a datagram was not answered: panicked: {panic}"),
+        }
+    }
+
+    /// Whether an answer to this sender can do no harm.
+    fn may_answer(&self, from: &SocketAddr) -> bool {
+        // Nothing, echo, chargen: the services of RFC 862 and 864 answer whatever comes.
+        let answers_itself = [0, 7, 19].contains(&from.port());
+        let ourselves = match &self.own {
+            Local::Inet(own) => {
+                own.port() == from.port() && (own.ip() == from.ip() || own.ip().is_unspecified())
+            }
+            Local::Unix(_) | Local::Abstract(_) => false,
+        };
+        !answers_itself && !ourselves
+    }
+}
+
+fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let four = address.as_sockaddr_in().map(|four: &SockaddrIn| SocketAddr::V4((*four).into()));
+    four.or_else(|| address.as_sockaddr_in6().map(|six: &SockaddrIn6| SocketAddr::V6((*six).into())))
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Silent;
+
+    impl Datagrams for Silent {
+        fn on_datagram(&mut self, _: &Peer, _: &[u8], _: &mut dyn FnMut(&[u8])) {}
+    }
+
+    #[test]
+    fn nothing_is_answered_to_what_would_answer_back() {
+        let at = |own: &str, from: &str| {
+            let counter = Counter { application: Box::new(Silent), own: Local::Inet(own.parse().unwrap()) };
+            counter.may_answer(&from.parse().unwrap())
+        };
+        assert!(at("127.0.0.1:7007", "127.0.0.1:50000"));
+        assert!(at("127.0.0.1:7007", "192.0.2.1:7007"));
+        for from in ["192.0.2.1:0", "192.0.2.1:7", "192.0.2.1:19", "127.0.0.1:7007"] {
+            assert!(!at("127.0.0.1:7007", from), "{from}");
+        }
+        assert!(!at("0.0.0.0:7007", "192.0.2.1:7007"));
+    }
+}

@@ -1,0 +1,71 @@
+//! The event model: many connections in one process, none of which can make another wait.
+//!
+//! The loop waits by epoll(7) for any of its connections, reads a batch of bytes into the one buffer of the worker,
+//! has the session answer it, and sends the answer, mostly in one call. A connection that takes no more is not read
+//! either until it does. A connection that is idle costs its entry in the table and nothing else.
+//!
+//! ```text
+//! epoll_wait ── doors ──> accept ──> Conn ── recv ──> step ──> send ──> wait for bytes
+//!            ├─ connection ──────────────────^                  └──> blocked: wait for room
+//!            ├─ stop ──> drain
+//!            └─ time ──> limits
+//! ```
+
+mod conn;
+mod engine;
+mod table;
+
+use std::{fmt, io};
+
+use self::engine::Engine;
+use super::{
+    Serve, Worker,
+    datagrams::{DatagramFactory, Post},
+    session::Application,
+};
+
+/// Serves the sessions of an application, and datagrams, in one event loop.
+pub struct EventLoop<F> {
+    factory: F,
+    datagrams: Option<DatagramFactory>,
+}
+
+impl<F, A> EventLoop<F>
+where
+    F: Fn(&Worker) -> io::Result<A>,
+    A: Application,
+{
+    /// A loop over the application that `factory` makes in each worker, after the fork.
+    pub fn new(factory: F) -> Self {
+        Self { factory, datagrams: None }
+    }
+
+    /// The same, and what answers at datagram sockets.
+    #[must_use]
+    pub fn datagrams(mut self, factory: Option<DatagramFactory>) -> Self {
+        self.datagrams = factory;
+        self
+    }
+}
+
+impl<F, A> Serve for EventLoop<F>
+where
+    F: Fn(&Worker) -> io::Result<A>,
+    A: Application,
+{
+    fn run(&self, worker: &mut Worker) -> io::Result<()> {
+        let application = (self.factory)(worker)?;
+        let post = Post::open(worker, self.datagrams.as_ref())?;
+        Engine::new(worker, application, post)?.run()
+    }
+
+    fn model(&self) -> &'static str {
+        "event"
+    }
+}
+
+impl<F> fmt::Debug for EventLoop<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventLoop")
+    }
+}

@@ -1,0 +1,222 @@
+//! One connection of a process that serves one at a time: it waits for its peer, but never for its peer alone.
+//!
+//! Its socket does not block. Whatever has to wait does so by poll(2), for the peer and for [`Stop`] together and with
+//! a deadline, so that neither a silent client nor a client that reads nothing can hold the process longer than a
+//! limit, and a drain is seen while waiting.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{MsgFlags, Shutdown, recv, shutdown},
+};
+
+use super::{
+    limits::{Limits, timeout},
+    output::{End, Output},
+    session::Peer,
+    stop::Stop,
+};
+use crate::{ipc::row::Row, listener::Listener, process::clock::Time};
+
+/// A socket with what there is to watch while it waits.
+#[derive(Debug)]
+pub struct Link {
+    socket: OwnedFd,
+    peer: Peer,
+    watch: Watch,
+}
+
+/// What a process that serves one connection at a time watches while it waits for it.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    stop: Arc<Stop>,
+    limits: Limits,
+    row: Row,
+    drain_since: Option<Time>,
+}
+
+/// What ended a wait; several may at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// The socket can be read or written.
+    pub ready: bool,
+    /// There is news from the stop: a drain, or its master's end.
+    pub stop: bool,
+    /// Somebody waits at a door.
+    pub others: bool,
+}
+
+impl Watch {
+    /// Watches that stop, with these limits.
+    pub fn new(stop: Arc<Stop>, limits: Limits, row: Row) -> Self {
+        Self { stop, limits, row, drain_since: None }
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The row.
+    pub fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// Whether to finish what there is and take no more.
+    pub fn draining(&self) -> bool {
+        self.stop.requested()
+    }
+
+    /// When whatever is not finished by then is cut.
+    fn drain_deadline(&mut self) -> Option<Time> {
+        if !self.draining() {
+            return None;
+        }
+        let since = *self.drain_since.get_or_insert_with(Time::now);
+        self.limits.drain_of(self.stop.orphaned()).map(|limit| since + limit)
+    }
+
+    /// Waits until one of these happens; `None` when the deadline passes, or the drain's.
+    fn wait(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        events: PollFlags,
+        others: &[Listener],
+        deadline: Option<Time>,
+    ) -> io::Result<Option<Woken>> {
+        loop {
+            let deadline = [deadline, self.drain_deadline()].into_iter().flatten().min();
+            let mut fds = Vec::with_capacity(2 + others.len());
+            fds.extend([PollFd::new(socket, events), PollFd::new(self.stop.fd()?, PollFlags::POLLIN)]);
+            fds.extend(others.iter().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
+            match poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX)) {
+                // A signal, perhaps the one that means to stop: its descriptor is readable now.
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(0) if deadline.is_some_and(|deadline| deadline <= Time::now()) => return Ok(None),
+                Ok(_) => {}
+            }
+            let happened = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
+            let (ready, news, others) = (happened(&fds[0]), happened(&fds[1]), fds[2..].iter().any(happened));
+            let stop = news && self.stop.look()?;
+            if ready || stop || others {
+                return Ok(Some(Woken { ready, stop, others }));
+            }
+        }
+    }
+}
+
+impl Link {
+    /// A connection that was accepted, on a non-blocking socket.
+    pub fn new(socket: OwnedFd, peer: Peer, watch: Watch) -> Self {
+        Self { socket, peer, watch }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// What is watched while it waits.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Reads what there is, without waiting; 0 at the peer's end.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing yet; those of recv(2).
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match recv(self.socket.as_raw_fd(), buffer, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                count => {
+                    let count = count?;
+                    self.watch.row.bytes_in(count as u64);
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something to read, until the stop has news, until somebody waits at one of these doors;
+    /// `None` when the deadline passes, or that of the drain.
+    ///
+    /// # Errors
+    /// Those of poll(2).
+    pub fn wait(&mut self, others: &[Listener], deadline: Option<Time>) -> io::Result<Option<Woken>> {
+        self.watch.wait(self.socket.as_fd(), PollFlags::POLLIN, others, deadline)
+    }
+
+    /// Sends everything, within the limit on writing.
+    ///
+    /// # Errors
+    /// `TimedOut` when the peer did not take 16 KiB within the limit, or the drain's limit came; those of
+    /// [`Output::send`].
+    pub fn send(&mut self, output: &mut Output) -> io::Result<()> {
+        let mut progress = Limits::PROGRESS;
+        let mut deadline = None;
+        loop {
+            let sent = output.send(self.socket.as_fd())?;
+            self.watch.row.bytes_out(sent.bytes);
+            progress += sent.bytes;
+            match sent.end {
+                End::Empty => return Ok(()),
+                End::Turn => {}
+                End::Blocked => {
+                    if progress >= Limits::PROGRESS {
+                        progress = 0;
+                        deadline = self.watch.limits.write.map(|limit| Time::now() + limit);
+                    }
+                    self.wait_for_room(deadline)?;
+                }
+            }
+        }
+    }
+
+    fn wait_for_room(&mut self, deadline: Option<Time>) -> io::Result<()> {
+        loop {
+            match self.watch.wait(self.socket.as_fd(), PollFlags::POLLOUT, &[], deadline)? {
+                None => return Err(io::ErrorKind::TimedOut.into()),
+                Some(woken) if woken.ready => return Ok(()),
+                // A drain has begun: its deadline counts from here on.
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Ends our direction and reads on for at most that long, until the peer has ended its own.
+    ///
+    /// A close with bytes unread would be a reset, which destroys the answer on its way. tcp(7).
+    pub fn take_leave(&mut self, patience: Duration) {
+        let deadline = Time::now() + patience;
+        let mut rest = [0; 4096];
+        if shutdown(self.socket.as_raw_fd(), Shutdown::Write).is_err() {
+            return;
+        }
+        while Time::now() < deadline {
+            match self.read(&mut rest) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.wait(&[], Some(deadline)) {
+                        Ok(Some(_)) => {}
+                        Ok(None) | Err(_) => return,
+                    }
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}

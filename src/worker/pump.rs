@@ -1,0 +1,183 @@
+//! Drives one session over one connection, in a process that does nothing else meanwhile.
+//!
+//! The blocking model and the per-connection model share it: read, step, send, and wait by the session's own limit.
+//!
+//! Where others wait for this process (`others` are its doors), a connection that is kept between messages must not
+//! hold it: its next answer says that it is the last one, and if it stays silent it is closed after a moment.
+
+use std::{io, time::Duration};
+
+use super::{
+    link::{Link, Woken},
+    output::Output,
+    session::{Limit, Session},
+    step::{Kept, Step, Then, restarts, step},
+};
+use crate::{listener::Listener, logging::TARGET, process::clock::Time};
+
+/// How long a kept connection may be silent while others wait.
+const YIELD: Duration = Duration::from_millis(100);
+
+/// A session on its connection.
+struct Pump<'a, S> {
+    session: S,
+    link: &'a mut Link,
+    others: &'a [Listener],
+    kept: Kept,
+    output: Output,
+    /// What it waits for, since when, and the bytes of a body since then.
+    limit: Option<Limit>,
+    since: Time,
+    progress: u64,
+    /// Whether it has read anything.
+    begun: bool,
+    /// Whether the session knows of the drain.
+    told: bool,
+    /// Since when others wait.
+    crowded: Option<Time>,
+}
+
+/// What a wait brought.
+enum Came {
+    Bytes(usize),
+    End,
+    Drain,
+    Late(Limit),
+    /// Others wait, and this one is silent; or the drain has lasted long enough.
+    Enough,
+}
+
+/// Serves a session until it ends.
+///
+/// # Errors
+/// When the peer has broken the connection, or took nothing within the limit.
+pub fn pump<S: Session>(
+    session: S,
+    link: &mut Link,
+    others: &[Listener],
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    let pump = Pump {
+        session,
+        link,
+        others,
+        kept: Kept::default(),
+        output: Output::new(),
+        limit: None,
+        since: Time::now(),
+        progress: 0,
+        begun: false,
+        told: false,
+        crowded: None,
+    };
+    pump.run(buffer)
+}
+
+impl<'a, S: Session> Pump<'a, S> {
+    fn run(mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let mut then = self.step(Step::Open, &[])?;
+        loop {
+            self.link.send(&mut self.output)?;
+            then = match then {
+                Then::Again => self.step(Step::Bytes, &[])?,
+                Then::Close => return Ok(()),
+                Then::Farewell => {
+                    self.link.take_leave(super::Limits::FAREWELL);
+                    return Ok(());
+                }
+                Then::Read(_) | Then::Stay => match self.wait(buffer)? {
+                    Came::Bytes(count) => self.step(Step::Bytes, &buffer[..count])?,
+                    Came::End => self.step(Step::End, &[])?,
+                    Came::Drain => self.step(Step::Drain, &[])?,
+                    Came::Late(limit) => self.step(Step::Late(limit), &[])?,
+                    Came::Enough => return Ok(()),
+                },
+            }
+        }
+    }
+
+    fn step(&mut self, kind: Step, fresh: &[u8]) -> io::Result<Then> {
+        let last = self.link.watch().draining() || self.crowded.is_some();
+        let row = self.link.watch().row();
+        let input = self.kept.join(fresh);
+        let taken = step(&mut self.session, kind, input, &mut self.output, row, last).map_err(|panic| {
+            log::error!(target: TARGET, "connection closed: its session panicked: {panic}");
+            io::Error::other(panic)
+        })?;
+        self.kept.keep(fresh, taken.consumed);
+        let limit = match taken.then {
+            Then::Read(limit) => limit,
+            Then::Stay => self.limit.unwrap_or(Limit::Idle),
+            Then::Again | Then::Close | Then::Farewell => return Ok(taken.then),
+        };
+        if restarts(self.limit, limit, fresh.len(), taken.ended, &mut self.progress)
+            || kind == Step::Late(limit)
+        {
+            self.since = Time::now();
+        }
+        self.limit = Some(limit);
+        Ok(taken.then)
+    }
+
+    /// Waits for what the session waits for.
+    fn wait(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
+        // A fresh connection has mostly said something by now. On a kept one there is a look at the doors first.
+        let kept = self.limit == Some(Limit::Idle) && self.begun && !self.others.is_empty();
+        let mut ready = !kept;
+        loop {
+            if ready {
+                match self.link.read(buffer) {
+                    Ok(0) => return Ok(Came::End),
+                    Ok(count) => {
+                        self.begun = true;
+                        return Ok(Came::Bytes(count));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if self.link.watch().draining() && !self.told {
+                self.told = true;
+                // Silent until now or not, it has the whole linger from here on.
+                self.since = if self.limit == Some(Limit::Idle) { Time::now() } else { self.since };
+                return Ok(Came::Drain);
+            }
+            match self.link.wait(self.doors(), self.deadline())? {
+                None => return Ok(self.late()),
+                Some(Woken { ready: now, others, .. }) => {
+                    ready = now;
+                    if others && self.crowded.is_none() {
+                        self.crowded = Some(Time::now());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whose coming would change anything.
+    fn doors(&self) -> &'a [Listener] {
+        let yields =
+            self.limit == Some(Limit::Idle) && self.crowded.is_none() && !self.link.watch().draining();
+        if yields { self.others } else { &[] }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let watch = self.link.watch();
+        let limit = watch.limits().of(self.limit.unwrap_or(Limit::Idle), watch.draining());
+        [limit.map(|limit| self.since + limit), self.patience()].into_iter().flatten().min()
+    }
+
+    /// Until when it may be silent between messages while others wait: a client that has said nothing yet may be far
+    /// away, and has longer.
+    fn patience(&self) -> Option<Time> {
+        let wait = if self.begun { YIELD } else { YIELD.max(self.link.watch().limits().linger) };
+        self.crowded.filter(|_| self.limit == Some(Limit::Idle)).map(|since| since.max(self.since) + wait)
+    }
+
+    fn late(&self) -> Came {
+        let watch = self.link.watch();
+        let limit = self.limit.unwrap_or(Limit::Idle);
+        let own = watch.limits().of(limit, watch.draining()).map(|limit| self.since + limit);
+        if own.is_some_and(|own| own <= Time::now()) { Came::Late(limit) } else { Came::Enough }
+    }
+}

@@ -1,0 +1,168 @@
+//! What may tell a child to finish, behind one descriptor and one question.
+//!
+//! A worker hears three voices: a signal (TERM, from its master or a person), its lifeline (the master is gone) and
+//! its channel (an order that is no end, such as to reopen the logs). A process that serves one connection hears its
+//! worker instead of a master. Whoever waits for a client polls [`Stop::fd`] beside it and calls [`Stop::look`] when
+//! that is readable; whoever is busy asks [`Stop::requested`], which costs two loads.
+//!
+//! Each voice leaves the set when it has spoken for good, so that the descriptor is readable for news only: a drain
+//! can go on polling it to learn that the master is gone too.
+
+use std::{
+    fmt, io,
+    os::fd::{AsFd, BorrowedFd},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::{
+    ipc::{
+        channel::{Channel, Received},
+        message::{Order, Report},
+    },
+    logging,
+    process::{lifeline::Tether, signal::StopFlag},
+};
+
+/// What tells this process to finish.
+pub struct Stop {
+    flag: StopFlag,
+    tether: Arc<Tether>,
+    boss: Boss,
+    /// Made at the first wait: a process that serves one short connection never waits.
+    set: OnceLock<Epoll>,
+    told: AtomicBool,
+    orphaned: AtomicBool,
+}
+
+/// Who gives orders to this process.
+pub enum Boss {
+    /// The master, by this channel.
+    Master(Channel<Report, Order>),
+    /// A worker: it holds the other end of this pipe and closes it when it drains, or dies.
+    Worker(Tether),
+}
+
+const FLAG: u64 = 0;
+const TETHER: u64 = 1;
+const BOSS: u64 = 2;
+
+impl Stop {
+    /// Listens to these voices.
+    pub fn new(flag: StopFlag, tether: Arc<Tether>, boss: Boss) -> Self {
+        let (told, orphaned) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { flag, tether, boss, set: OnceLock::new(), told, orphaned }
+    }
+
+    /// Whether this process shall finish what it has and take no more.
+    pub fn requested(&self) -> bool {
+        self.flag.raised() || self.told.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody is left whom this process works for, as of the last [`Stop::look`].
+    pub fn orphaned(&self) -> bool {
+        self.orphaned.load(Ordering::Relaxed)
+    }
+
+    /// Readable when there is news for [`Stop::look`].
+    ///
+    /// # Errors
+    /// `EMFILE` at the first call when no descriptor is left.
+    pub fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        Ok(self.set()?.0.as_fd())
+    }
+
+    /// The channel to the master, if that is the boss.
+    pub fn master(&self) -> Option<&Channel<Report, Order>> {
+        match &self.boss {
+            Boss::Master(channel) => Some(channel),
+            Boss::Worker(_) => None,
+        }
+    }
+
+    /// Hears what there is to hear, and answers [`Stop::requested`]; never waits.
+    ///
+    /// # Errors
+    /// Those of epoll_wait(2): none that is known.
+    pub fn look(&self) -> io::Result<bool> {
+        let mut events = [EpollEvent::empty(); 3];
+        let count = match self.set()?.wait(&mut events, EpollTimeout::ZERO) {
+            Err(nix::Error::EINTR) => 0,
+            count => count?,
+        };
+        for event in &events[..count] {
+            match event.data() {
+                FLAG => self.hear_for_good(self.flag.fd(), &self.told),
+                TETHER => {
+                    self.told.store(true, Ordering::Relaxed);
+                    self.hear_for_good(self.tether.fd(), &self.orphaned);
+                }
+                _ => self.hear_boss(),
+            }
+        }
+        Ok(self.requested())
+    }
+
+    fn hear_boss(&self) {
+        match &self.boss {
+            Boss::Worker(pipe) => self.hear_for_good(pipe.fd(), &self.told),
+            Boss::Master(channel) => loop {
+                match channel.receive() {
+                    Received::Message(Order::Reopen) => reopen(),
+                    // No master of ours sends that.
+                    Received::Garbage => {}
+                    Received::Empty => break,
+                    // The lifeline says what that means.
+                    Received::Closed => {
+                        self.forget(channel.as_fd());
+                        break;
+                    }
+                }
+            },
+        }
+    }
+
+    fn hear_for_good(&self, fd: BorrowedFd<'_>, fact: &AtomicBool) {
+        fact.store(true, Ordering::Relaxed);
+        self.forget(fd);
+    }
+
+    fn forget(&self, fd: BorrowedFd<'_>) {
+        // It is in the set: it was just reported from there.
+        let _ = self.set.get().map(|set| set.delete(fd));
+    }
+
+    fn set(&self) -> io::Result<&Epoll> {
+        if let Some(set) = self.set.get() {
+            return Ok(set);
+        }
+        let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let boss = match &self.boss {
+            Boss::Master(channel) => channel.as_fd(),
+            Boss::Worker(pipe) => pipe.fd(),
+        };
+        for (fd, name) in [(self.flag.fd(), FLAG), (self.tether.fd(), TETHER), (boss, BOSS)] {
+            set.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, name))?;
+        }
+        Ok(self.set.get_or_init(|| set))
+    }
+}
+
+fn reopen() {
+    if let Err(error) = logging::reopen() {
+        log::error!(target: logging::TARGET, "cannot open the log again: {error}");
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop")
+            .field("requested", &self.requested())
+            .field("orphaned", &self.orphaned())
+            .finish()
+    }
+}

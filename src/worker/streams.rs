@@ -1,0 +1,103 @@
+//! What a process that serves one connection at a time does with it: a session, or a handler.
+
+use std::{cell::RefCell, fmt, io, sync::Arc};
+
+use super::{Worker, connection::Connection, guard, link::Link, pump::pump, session::Application};
+use crate::{listener::Listener, logging::TARGET};
+
+/// How connections are to be served, before there is a worker.
+pub trait Streams {
+    /// What serves them in a worker.
+    type Desk: Desk;
+
+    /// Makes that, after the fork.
+    ///
+    /// # Errors
+    /// What keeps the application from starting.
+    fn open(&self, worker: &Worker) -> io::Result<Self::Desk>;
+}
+
+/// What serves one connection after the other.
+pub trait Desk {
+    /// Serves a connection until it ends; `others` are the doors at which its next client waits.
+    ///
+    /// # Errors
+    /// What broke the connection. It is nobody's fault here.
+    fn serve(&self, link: Link, others: &[Listener]) -> io::Result<()>;
+}
+
+/// The sessions of an application, made by this factory in each worker.
+pub struct Sessions<F>(pub F);
+
+/// A handler that reads and writes as it likes.
+pub struct Handler<F>(pub Arc<F>);
+
+/// An application with the buffer into which it reads.
+pub struct Pumped<A> {
+    application: A,
+    buffer: RefCell<Box<[u8]>>,
+}
+
+/// How much is read at once.
+const BUFFER: usize = 32 * 1024;
+
+impl<F, A> Streams for Sessions<F>
+where
+    F: Fn(&Worker) -> io::Result<A>,
+    A: Application,
+{
+    type Desk = Pumped<A>;
+
+    fn open(&self, worker: &Worker) -> io::Result<Self::Desk> {
+        let buffer = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+        Ok(Pumped { application: (self.0)(worker)?, buffer })
+    }
+}
+
+impl<A: Application> Desk for Pumped<A> {
+    fn serve(&self, mut link: Link, others: &[Listener]) -> io::Result<()> {
+        let session = guard::contain(|| self.application.open(link.peer())).map_err(panicked)?;
+        pump(session, &mut link, others, &mut self.buffer.borrow_mut())
+    }
+}
+
+impl<F> Streams for Handler<F>
+where
+    F: Fn(Connection) -> io::Result<()>,
+{
+    type Desk = Self;
+
+    fn open(&self, _: &Worker) -> io::Result<Self::Desk> {
+        Ok(Self(Arc::clone(&self.0)))
+    }
+}
+
+impl<F> Desk for Handler<F>
+where
+    F: Fn(Connection) -> io::Result<()>,
+{
+    /// The handler alone knows when its client can be left, so it is not hurried for the sake of others.
+    fn serve(&self, link: Link, _: &[Listener]) -> io::Result<()> {
+        let row = link.watch().row().clone();
+        let end = guard::contain(|| (self.0)(Connection::new(link))).map_err(panicked)?;
+        row.end();
+        end
+    }
+}
+
+fn panicked(panic: String) -> io::Error {
+    log::error!(target: TARGET, "connection closed: its handler panicked: {panic}");
+    io::Error::other(panic)
+}
+
+impl<F> fmt::Debug for Sessions<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+impl<F> fmt::Debug for Handler<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handler")
+    }
+}
