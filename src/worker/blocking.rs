@@ -4,7 +4,7 @@
 //! so no stop is missed between a look and a wait, and a client wakes one worker. While a worker serves, the others
 //! and the queue are there for whoever comes; a kept connection that is silent makes room for them.
 
-use std::{fmt, io, os::fd::OwnedFd, sync::Arc};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use nix::{
     errno::Errno,
@@ -15,7 +15,7 @@ use super::{
     Serve, Worker,
     accept::{Doors, Visitor},
     connection::Connection,
-    datagrams::{DatagramFactory, LONGEST, Post},
+    datagrams::{Answering, DatagramFactory, LONGEST, Post},
     limits::timeout,
     link::{Link, Watch},
     session::Peer,
@@ -31,17 +31,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Blocking<S> {
     streams: S,
-    datagrams: Datagrams,
+    datagrams: Answering,
 }
-
-/// What answers at datagram sockets, if anything does.
-#[derive(Default)]
-struct Datagrams(Option<DatagramFactory>);
 
 impl<F> Blocking<Sessions<F>> {
     /// Serves the sessions of the application that `factory` makes in each worker, after the fork.
     pub fn sessions(factory: F) -> Self {
-        Self { streams: Sessions(factory), datagrams: Datagrams::default() }
+        Self { streams: Sessions(factory), datagrams: Answering::default() }
     }
 }
 
@@ -51,7 +47,7 @@ where
 {
     /// Serves by a handler that reads and writes as it likes.
     pub fn handler(handler: F) -> Self {
-        Self { streams: Handler(Arc::new(handler)), datagrams: Datagrams::default() }
+        Self { streams: Handler(Arc::new(handler)), datagrams: Answering::default() }
     }
 }
 
@@ -59,7 +55,7 @@ impl<S> Blocking<S> {
     /// The same, and what answers at datagram sockets.
     #[must_use]
     pub fn datagrams(mut self, factory: Option<DatagramFactory>) -> Self {
-        self.datagrams = Datagrams(factory);
+        self.datagrams = Answering(factory);
         self
     }
 }
@@ -155,11 +151,5 @@ impl<D: Desk> Loop<'_, D> {
             self.doors.resume(&self.set, self.worker.listeners())?;
         }
         self.worker.stop.look().map(drop)
-    }
-}
-
-impl fmt::Debug for Datagrams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "datagrams" } else { "no datagrams" })
     }
 }

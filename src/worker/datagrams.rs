@@ -4,7 +4,7 @@
 //! own), or two servers would talk to each other for ever.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd},
 };
@@ -26,6 +26,10 @@ use crate::{
 
 /// What makes the application of a datagram socket: called once per worker and socket, after the fork.
 pub type DatagramFactory = Box<dyn Fn(&Worker) -> io::Result<Box<dyn Datagrams>>>;
+
+/// What answers at datagram sockets, if anything does.
+#[derive(Default)]
+pub struct Answering(pub Option<DatagramFactory>);
 
 /// The datagram sockets of a worker and what answers there.
 pub struct Post {
@@ -119,6 +123,12 @@ impl Counter {
             Local::Unix(_) | Local::Abstract(_) => false,
         };
         !answers_itself && !ourselves
+    }
+}
+
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "datagrams" } else { "no datagrams" })
     }
 }
 

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod limits;
 pub mod link;
 pub mod output;
+pub mod per_connection;
 pub mod pump;
 pub mod session;
 pub mod step;

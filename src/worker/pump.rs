@@ -12,8 +12,9 @@ use super::{
     output::Output,
     session::{Limit, Session},
     step::{Kept, Step, Then, restarts, step},
+    streams::panicked,
 };
-use crate::{listener::Listener, logging::TARGET, process::clock::Time};
+use crate::{listener::Listener, process::clock::Time};
 
 /// How long a kept connection may be silent while others wait.
 const YIELD: Duration = Duration::from_millis(100);
@@ -100,10 +101,7 @@ impl<'a, S: Session> Pump<'a, S> {
         let last = self.link.watch().draining() || self.crowded.is_some();
         let row = self.link.watch().row();
         let input = self.kept.join(fresh);
-        let taken = step(&mut self.session, kind, input, &mut self.output, row, last).map_err(|panic| {
-            log::error!(target: TARGET, "connection closed: its session panicked: {panic}");
-            io::Error::other(panic)
-        })?;
+        let taken = step(&mut self.session, kind, input, &mut self.output, row, last).map_err(panicked)?;
         self.kept.keep(fresh, taken.consumed);
         let limit = match taken.then {
             Then::Read(limit) => limit,

@@ -1,6 +1,6 @@
 //! What a process that serves one connection at a time does with it: a session, or a handler.
 
-use std::{cell::RefCell, fmt, io, sync::Arc};
+use std::{cell::RefCell, error, fmt, io, sync::Arc};
 
 use super::{Worker, connection::Connection, guard, link::Link, pump::pump, session::Application};
 use crate::{listener::Listener, logging::TARGET};
@@ -85,10 +85,28 @@ where
     }
 }
 
-fn panicked(panic: String) -> io::Error {
+/// That the application's own code panicked; the log has heard of it.
+#[derive(Debug)]
+struct Panicked;
+
+/// The error of a connection whose session or handler panicked.
+pub fn panicked(panic: String) -> io::Error {
     log::error!(target: TARGET, "connection closed: its handler panicked: {panic}");
-    io::Error::other(panic)
+    io::Error::other(Panicked)
 }
+
+/// Whether this is [`panicked`].
+pub fn is_panic(error: &io::Error) -> bool {
+    error.get_ref().and_then(|source| source.downcast_ref::<Panicked>()).is_some()
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("panicked")
+    }
+}
+
+impl error::Error for Panicked {}
 
 impl<F> fmt::Debug for Sessions<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

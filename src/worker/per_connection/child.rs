@@ -1,0 +1,85 @@
+//! The life of a process that serves one connection, in order.
+//!
+//! It writes no row of the scoreboard: its worker counts for it. It ends with its connection, or by the drain's limit
+//! after its worker drains or dies.
+
+use std::{io, mem, os::fd::OwnedFd, sync::Arc};
+
+use crate::{
+    ipc::row::Row,
+    logging::TARGET,
+    process::{
+        Pid, death,
+        lifeline::Lifeline,
+        signal::{self, StopFlag},
+        spawn::PANICKED,
+    },
+    sys::title,
+    worker::{
+        Worker,
+        link::{Link, Watch},
+        session::Peer,
+        stop::{Boss, Stop},
+        streams::{Desk, is_panic},
+    },
+};
+
+/// What a connection process has from its worker.
+pub struct Inheritance<'a> {
+    /// The worker as it was at the fork.
+    pub worker: &'a mut Worker,
+    /// The line to the living one.
+    pub line: Option<Lifeline>,
+}
+
+/// Serves the connection; the answer is the exit code.
+///
+/// `parent` is the worker; `None` after a double fork, where whoever adopts this process is a stranger. `hold` is the
+/// write end of the pipe by which the worker learns that this process is gone: it is open until then.
+pub fn live(
+    inheritance: Inheritance<'_>,
+    parent: Option<Pid>,
+    socket: OwnedFd,
+    peer: Peer,
+    hold: OwnedFd,
+    desk: &impl Desk,
+) -> i32 {
+    // Only the end of the process closes it.
+    mem::forget(hold);
+    let watch = match start(inheritance, parent) {
+        Ok(watch) => watch,
+        Err(error) => {
+            log::warn!(target: TARGET, "connection closed: cannot start its process: {error}");
+            return 1;
+        }
+    };
+    signal::unblock_all();
+    match desk.serve(Link::new(socket, peer, watch), &[]) {
+        Err(error) if is_panic(&error) => PANICKED,
+        Err(error) => {
+            log::debug!(target: TARGET, "connection ended: {error}");
+            0
+        }
+        Ok(()) => 0,
+    }
+}
+
+/// Leaves the worker's life and begins its own.
+fn start(Inheritance { worker, line }: Inheritance<'_>, parent: Option<Pid>) -> io::Result<Watch> {
+    drop(mem::take(&mut worker.listeners));
+    title::set(&format!("forkd: connection of worker {}", worker.slot));
+    // A name is for eyes: to have none is no reason not to serve.
+    let _ = title::set_comm("forkd-conn");
+    // A handler that runs programs must be able to wait for them.
+    signal::default(libc::SIGCHLD)?;
+    let line = line.ok_or(io::ErrorKind::BrokenPipe)?.reader()?;
+    let flag = StopFlag::new(parent)?;
+    if let Some(parent) = parent {
+        // A worker that has died meanwhile has broken the line, too.
+        death::bind_to_parent(parent);
+    }
+    let stop = Arc::new(Stop::new(flag, Arc::clone(&worker.tether), Boss::Worker(line)));
+    // The last handle on the worker's stop: its own signals must not wake the worker any more.
+    worker.stop = Arc::clone(&stop);
+    Ok(Watch::new(stop, worker.limits, Row::detached()))
+}

@@ -1,0 +1,276 @@
+//! The worker of the per-connection model: it accepts, forks, and learns that a connection process has ended.
+
+use std::{
+    collections::HashMap,
+    io,
+    ops::Deref,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+use log::{Level, kv::Value};
+use nix::{
+    errno::Errno,
+    fcntl::OFlag,
+    sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+    unistd::{getpid, pipe2},
+};
+
+use super::{
+    Reap,
+    child::{self, Inheritance},
+};
+use crate::{
+    logging::{self, TARGET},
+    process::{
+        clock::Time,
+        exit::ExitStatus,
+        lifeline::Lifeline,
+        signal::{self, Signals},
+        spawn, wait,
+    },
+    sys::wait::{Patience, Reaped, Target, wait4},
+    worker::{
+        Worker,
+        accept::{Doors, Token, Visitor},
+        datagrams::{LONGEST, Post},
+        limits::timeout,
+        session::Peer,
+        streams::Desk,
+    },
+};
+
+/// A worker that forks.
+pub struct Parent<'a> {
+    worker: &'a mut Worker,
+    post: Post,
+    buffer: Vec<u8>,
+    set: Set,
+    doors: Doors,
+    reap: Reap,
+    most: usize,
+    /// SIGCHLD as data, where this worker is the one to wait.
+    children: Option<Signals>,
+    /// Connection processes that were forked and not yet waited for, where this worker is the one to wait.
+    unreaped: usize,
+    /// Breaks when this worker drains or dies.
+    line: Option<Lifeline>,
+    /// The read ends of the pipes, by the numbers of their events: one for each connection process.
+    visits: HashMap<u64, OwnedFd>,
+    last: u64,
+    drain_until: Option<Option<Time>>,
+}
+
+/// The event of SIGCHLD; the pipes have the numbers from one on.
+const CHILDREN: u64 = 0;
+
+/// How much longer than its connection processes a worker drains: they keep to the limit by themselves.
+const AFTER_THEM: Duration = Duration::from_millis(250);
+
+/// How long no connection is taken after a fork has failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+impl<'a> Parent<'a> {
+    /// Waits at the worker's doors, and for its children.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub fn new(worker: &'a mut Worker, post: Post, reap: Reap, most: usize) -> io::Result<Self> {
+        let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let children = match reap {
+            Reap::Wait => {
+                let children = Signals::new(&[libc::SIGCHLD])?;
+                set.add(children.fd(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Own(CHILDREN).into()))?;
+                Some(children)
+            }
+            Reap::Ignore => {
+                signal::ignore(libc::SIGCHLD)?;
+                None
+            }
+            Reap::DoubleFork => None,
+        };
+        Ok(Self {
+            doors: Doors::open(&set, &worker.stop, worker.listeners())?,
+            buffer: if post.is_empty() { Vec::new() } else { vec![0; LONGEST] },
+            line: Some(Lifeline::new()?),
+            worker,
+            post,
+            set: Set(Some(set)),
+            reap,
+            most,
+            children,
+            unreaped: 0,
+            visits: HashMap::new(),
+            last: CHILDREN,
+            drain_until: None,
+        })
+    }
+
+    /// Serves until the worker is drained; in a connection process it does not return from the fork.
+    ///
+    /// # Errors
+    /// When a listener or the epoll set is broken.
+    pub fn run(mut self, desk: &impl Desk) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); 64];
+        self.worker.ready();
+        while !self.is_done() {
+            let due = [self.doors.pause_ends(), self.drain_until.flatten()].into_iter().flatten().min();
+            let timeout = timeout(Time::now(), due, EpollTimeout::NONE, EpollTimeout::MAX);
+            let count = match self.set.wait(&mut events, timeout) {
+                Err(Errno::EINTR) => 0,
+                count => count?,
+            };
+            self.worker.row().beat(Time::now());
+            for event in &events[..count] {
+                match Token::from(event.data()) {
+                    Token::Door(number) => self.answer_door(number, desk)?,
+                    Token::Stop => self.hear()?,
+                    Token::Own(CHILDREN) => self.wait_for_children(),
+                    Token::Own(visit) => self.end_visit(visit),
+                }
+            }
+            self.reopen_doors()?;
+        }
+        if !self.visits.is_empty() {
+            // Whoever is stuck has a second from here on: an orphan's deadline. Our own flag is raised already.
+            let _ = signal::send_group(getpid(), libc::SIGTERM);
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.drain_until.is_some_and(|until| {
+            let nobody = self.visits.is_empty() && self.unreaped == 0;
+            nobody || until.is_some_and(|until| until <= Time::now())
+        })
+    }
+
+    fn answer_door(&mut self, number: usize, desk: &impl Desk) -> io::Result<()> {
+        if let Some(listener) = self.worker.listeners().get(number).filter(|_| self.post.is_at(number)) {
+            self.post.serve(number, listener, &mut self.buffer, self.worker.row());
+            return Ok(());
+        }
+        match self.doors.accept(&self.set, self.worker.listeners(), number)? {
+            Visitor::Connection(socket, peer) => {
+                if let Err(error) = self.admit(socket, peer, desk) {
+                    log::warn!(target: TARGET, "connection closed: cannot make a process for it: {error}");
+                    self.pause(Some(Time::now() + AFTER_FAILURE));
+                }
+                if self.visits.len() >= self.most {
+                    self.pause(None);
+                }
+            }
+            Visitor::Nobody | Visitor::NoRoom => {}
+        }
+        Ok(())
+    }
+
+    /// Forks a process for a connection.
+    fn admit(&mut self, socket: OwnedFd, peer: Peer, desk: &impl Desk) -> io::Result<()> {
+        let (ended, hold) = pipe2(OFlag::O_CLOEXEC)?;
+        let visit = self.last + 1;
+        self.set.add(&ended, EpollEvent::new(EpollFlags::EPOLLIN, Token::Own(visit).into()))?;
+        let (reap, worker) = (self.reap, getpid());
+        let pid = spawn::fork(|| {
+            let connection = |parent| child::live(self.bequeath(), parent, socket, peer, hold, desk);
+            match reap {
+                Reap::Wait | Reap::Ignore => connection(Some(worker)),
+                Reap::DoubleFork => i32::from(spawn::fork(|| connection(None)).is_err()),
+            }
+        })?;
+        match reap {
+            Reap::Wait => self.unreaped += 1,
+            Reap::Ignore => {}
+            // It ends as soon as it has forked.
+            Reap::DoubleFork if wait::join(pid)?.status == ExitStatus::Exited(0) => {}
+            Reap::DoubleFork => return Err(io::Error::other("the process in between could not fork")),
+        }
+        self.worker.row().accepted();
+        self.last = visit;
+        self.visits.insert(visit, ended);
+        Ok(())
+    }
+
+    /// In the child: leaves what is the worker's, in this copy of its memory, and keeps the rest.
+    ///
+    /// The read ends of its elder siblings' pipes stay open: they tell it nothing and nobody writes there, and to close
+    /// them one by one would cost each connection more the more there are.
+    fn bequeath(&mut self) -> Inheritance<'_> {
+        self.children = None;
+        self.set.give_up();
+        Inheritance { worker: self.worker, line: self.line.take() }
+    }
+
+    /// A connection process is gone.
+    fn end_visit(&mut self, visit: u64) {
+        if let Some(pipe) = self.visits.remove(&visit) {
+            // Younger siblings hold copies of this end, so that to close it does not take it out of the set.
+            let _ = self.set.delete(pipe.as_fd());
+            self.worker.row().closed();
+        }
+    }
+
+    /// Signals coalesce, the dead do not: each SIGCHLD is for all who have ended by now.
+    fn wait_for_children(&mut self) {
+        if let Some(children) = &mut self.children {
+            children.pending();
+        }
+        // An error is that no child is left.
+        while let Ok(Some(Reaped { pid, status, .. })) = wait4(Target::Any, Patience::Poll) {
+            self.unreaped = self.unreaped.saturating_sub(1);
+            let status = ExitStatus::from_raw(status).to_string();
+            let facts = [
+                ("slot", Value::from(self.worker.slot())),
+                ("gen", Value::from(self.worker.generation())),
+                ("pid", Value::from(pid.as_raw())),
+                ("status", Value::from(status.as_str())),
+            ];
+            logging::event(Level::Info, "connection exited", &facts);
+        }
+    }
+
+    fn hear(&mut self) -> io::Result<()> {
+        if !self.worker.stop.look()? {
+            return Ok(());
+        }
+        if self.drain_until.is_none() {
+            self.doors.close(&self.set, self.worker);
+            // Every connection process sees its line break.
+            self.line = None;
+        }
+        let limit = self.worker.limits().drain_of(self.worker.stop.orphaned());
+        let until = limit.map(|limit| Time::now() + limit + AFTER_THEM);
+        // The second time it is an orphan, which may not take longer than before.
+        self.drain_until = Some([self.drain_until.flatten(), until].into_iter().flatten().min());
+        Ok(())
+    }
+
+    fn pause(&mut self, until: Option<Time>) {
+        self.doors.pause(&self.set, self.worker.listeners(), until);
+    }
+
+    fn reopen_doors(&mut self) -> io::Result<()> {
+        let due = self.doors.pause_ends().is_none_or(|end| end <= Time::now());
+        if due && self.visits.len() < self.most {
+            self.doors.resume(&self.set, self.worker.listeners())?;
+        }
+        Ok(())
+    }
+}
+
+/// An epoll set that a child can close without touching it: the set itself is its parent's too.
+struct Set(Option<Epoll>);
+
+impl Set {
+    fn give_up(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Deref for Set {
+    type Target = Epoll;
+
+    fn deref(&self) -> &Epoll {
+        self.0.as_ref().expect("a connection process has no use for the set")
+    }
+}
