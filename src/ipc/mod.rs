@@ -5,5 +5,6 @@ pub mod channel;
 pub mod control;
 pub mod ident;
 pub mod message;
+pub mod reading;
 pub mod row;
 pub mod scoreboard;

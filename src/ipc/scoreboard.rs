@@ -20,7 +20,7 @@ use super::{
 };
 use crate::sys::memory::SharedMemory;
 
-pub use super::row::{Reading, Row};
+pub use super::{reading::Reading, row::Row};
 
 /// How many rows there are: two for each of 4,096 slots, for a reload, and some for those that are slow to leave.
 pub const ROWS: u32 = 4096 * 2 + 64;
@@ -80,7 +80,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::ipc::row::State;
+    use crate::ipc::reading::State;
 
     #[test]
     fn each_child_has_a_row_of_its_own_until_all_are_taken() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ipc::row::State;
+use crate::ipc::reading::State;
 
 /// How a server stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct StatusDocument {
     pub workers: Vec<Worker>,
     /// What has happened since the start.
     pub counters: Counters,
-    /// The last children that ended, the youngest death last.
+    /// The last children that ended.
     pub last_exits: Vec<Exit>,
 }
 

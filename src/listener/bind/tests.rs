@@ -1,8 +1,8 @@
-//! Sockets of every kind, bound and taken over.
+//! What a listener is to its clients, and what is said when there is none.
 
 use std::{
     io::{Read, Write},
-    net::{TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     os::unix::net::UnixStream,
 };
 
@@ -61,7 +61,8 @@ fn the_queue_is_counted_for_all_handles_together() {
 fn all_addresses_means_both_families() {
     let listener = listen_on(":0");
     TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
-    if listener.url("tcp").starts_with("tcp://[::]:") {
+    // Where the machine has IPv6 at all.
+    if TcpListener::bind("[::1]:0").is_ok() {
         TcpStream::connect(("::1", port(&listener))).unwrap();
     }
 }
