@@ -7,6 +7,8 @@
 pub mod app;
 pub mod config;
 mod error;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod ipc;
 pub mod listener;
 pub mod logging;

@@ -23,11 +23,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("master", &["sys", "process", "listener", "ipc", "worker", "config", "error", "logging"]),
     ("app", &["worker", "protocol", "ipc", "sys"]),
     ("server", &["master", "worker", "listener", "ipc", "process", "app", "config", "error", "logging"]),
+    ("inspect", &["sys", "process"]),
     (
         "cli",
         &[
             "sys", "protocol", "error", "logging", "process", "listener", "config", "ipc", "worker",
-            "master", "app", "server",
+            "master", "app", "server", "inspect",
         ],
     ),
 ];
