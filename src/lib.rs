@@ -3,6 +3,14 @@
 //! A *master* process binds and listens, forks *workers* that accept, and watches over them: a worker that dies is
 //! replaced, a reload brings new workers to ready before the old ones drain, a stop drains them all. The master
 //! never serves; a worker never supervises.
+//!
+//! ```no_run
+//! fn main() -> forkd::Result<forkd::Outcome> {
+//!     forkd::Server::bind("127.0.0.1:7007")
+//!         .workers(4)
+//!         .serve(|mut conn: forkd::Connection| conn.write_all(b"Thanks"))
+//! }
+//! ```
 
 pub mod app;
 pub mod config;
@@ -15,6 +23,7 @@ pub mod logging;
 mod master;
 mod process;
 pub mod protocol;
+mod server;
 mod sys;
 mod worker;
 
@@ -22,4 +31,5 @@ mod worker;
 pub mod cli;
 
 pub use error::{Error, Kind as ErrorKind, Result};
-pub use worker::session;
+pub use server::{Event, Outcome, Server, WorkerId};
+pub use worker::{Worker, connection::Connection, session};

@@ -19,14 +19,14 @@ pub enum Action {
     Kill { child: ChildId },
     /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
     Prepare { generation: Generation },
-    /// From here on only this generation's settings are needed.
-    Commit { generation: Generation },
-    /// The newer generation failed: forget its settings, this one's are in force.
-    RollBack { generation: Generation },
     /// Every worker is ready for the first time.
     AnnounceReady,
     /// Say in the log, and to who listens, what happened.
     Tell(News),
+    /// Say how the server stands.
+    Report { caller: Caller },
+    /// Open the log files again, here and in every worker.
+    Reopen,
     /// A request came to its end.
     Answer { caller: Caller, verdict: Verdict },
     /// All children are gone: the master ends.
@@ -102,6 +102,8 @@ pub enum News {
     Refused { text: String },
     /// The server begins to end.
     Stopping { reason: String },
+    /// Every worker is gone; the master ends.
+    Stopped { ending: Ending },
 }
 
 /// Whether a death was asked for.

@@ -78,7 +78,9 @@ impl Children {
             let Some(channel) = &process.channel else { return };
             match channel.receive() {
                 Received::Message(Report::Ready) => events.push(Event::Ready { child: id }),
-                Received::Message(Report::LastWords(words)) => events.push(Event::LastWords { child: id, words }),
+                Received::Message(Report::LastWords(words)) => {
+                    events.push(Event::LastWords { child: id, words });
+                }
                 Received::Garbage => log::debug!("a message of pid {} is none of ours: dropped", process.pid),
                 Received::Empty => return,
                 Received::Closed => process.channel = None,
@@ -91,8 +93,11 @@ impl Children {
     /// Each is asked for by its own pid, so that a child that somebody else forked in this process (a library's, an
     /// application's) is left to whoever waits for it. See wait4(2).
     pub fn reap(&mut self, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
-        let dead: Vec<_> =
-            self.0.iter().filter_map(|(id, process)| Some((*id, process.row, wait::reap(process.pid).ok()??))).collect();
+        let dead: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|(id, process)| Some((*id, process.row, wait::reap(process.pid).ok()??)))
+            .collect();
         for (id, row, exit) in dead {
             // Its last words may still be in the channel.
             self.hear(id, events);
@@ -120,10 +125,10 @@ impl Children {
     /// Sends an order to every child that listens.
     pub fn order(&self, order: Order) {
         for process in self.0.values() {
-            if let Some(channel) = &process.channel {
-                if let Err(cause) = channel.send(&order) {
-                    log::warn!("cannot send an order to pid {}: {cause}", process.pid);
-                }
+            if let Some(channel) = &process.channel
+                && let Err(cause) = channel.send(&order)
+            {
+                log::warn!("cannot send an order to pid {}: {cause}", process.pid);
             }
         }
     }

@@ -3,10 +3,8 @@
 //! Nobody above [`super::sources`] sees a signal number, a descriptor or a pid that was not checked: an event names a
 //! child of our own table, and says one thing about it.
 
-use std::time::Duration;
-
 use crate::{
-    ipc::ident::Slot,
+    ipc::{control::Request, ident::Slot},
     process::{Pid, exit::ExitStatus},
 };
 
@@ -39,44 +37,11 @@ pub enum Event {
     /// A child ended and was reaped; `during` is the request that stood in its row.
     Exited { child: ChildId, status: ExitStatus, during: Option<String> },
     /// A person or a program asks for something; without a caller by signal, so that nobody waits for the result.
-    Asked { request: Ask, caller: Option<Caller> },
+    Asked { request: Request, caller: Option<Caller> },
     /// The configuration was read anew for the reload that was asked for.
     Prepared { workers: Option<u32> },
     /// It could not be read, or is wrong: the reload fails before it begins.
     PrepareFailed { cause: String },
     /// A deadline passed: nothing else happened.
     Woke,
-}
-
-/// What the supervisor can be asked for. A status or a reopening of logs needs no decision and never comes here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    /// End, in one of three ways.
-    Stop(Pace),
-    /// A new generation; `timeout` bounds the time until its workers are ready.
-    Reload { timeout: Option<Duration> },
-    /// Another number of workers.
-    Scale(Scale),
-}
-
-/// How a server ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Drain, and kill after the grace.
-    Drain,
-    /// Drain, but the next request to stop means now: a person sits at the terminal.
-    Interrupt,
-    /// Kill at once.
-    Now,
-}
-
-/// A number of workers, as people ask for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// That many.
-    To(u32),
-    /// That many more.
-    Up(u32),
-    /// That many fewer.
-    Down(u32),
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use log::{Level, kv::Value};
 
-use super::action::{Expectation, News, Who};
+use super::action::{Ending, Expectation, News, Who};
 use crate::{logging, process::exit::ExitStatus};
 
 /// Writes the line.
@@ -39,28 +39,44 @@ fn line(news: &News) -> Line {
     match news {
         News::Spawned { who } => about(Level::Info, "worker forked", "spawned", who),
         News::SpawnFailed { who, cause, delay } => {
-            about(Level::Error, "cannot fork a worker", "respawn", who).with("reason", cause).with("delay", wait(*delay))
+            about(Level::Error, "cannot fork a worker", "respawn", who)
+                .with("reason", cause)
+                .with("delay", wait(*delay))
         }
-        News::Ready { who, after } => about(Level::Info, "worker ready", "ready", who).with("after", wait(*after)),
-        News::Draining { who, reason } => about(Level::Info, "worker drains", "draining", who).with("reason", reason),
-        News::Killed { who, reason } => about(Level::Warn, "worker killed", "killed", who).with("reason", reason),
+        News::Ready { who, after } => {
+            about(Level::Info, "worker ready", "ready", who).with("after", wait(*after))
+        }
+        News::Draining { who, reason } => {
+            about(Level::Info, "worker drains", "draining", who).with("reason", reason)
+        }
+        News::Killed { who, reason } => {
+            about(Level::Warn, "worker killed", "killed", who).with("reason", reason)
+        }
         News::Exited { who, status, reason, during, expected } => {
             let line = about(exit_level(*status, *expected), "worker ended", "exited", who);
             line.with("status", status).with("reason", reason).with_some("during", during.as_ref())
         }
-        News::Respawn { who, deaths, delay } => {
-            about(Level::Info, "slot is filled again", "respawn", who).with("deaths", deaths).with("delay", wait(*delay))
-        }
+        News::Respawn { who, deaths, delay } => about(Level::Info, "slot is filled again", "respawn", who)
+            .with("deaths", deaths)
+            .with("delay", wait(*delay)),
         News::GaveUp { who, deaths, reason } => {
             about(Level::Error, "slot given up", "gave-up", who).with("deaths", deaths).with("reason", reason)
         }
-        News::ReloadBegan { generation } => server(Level::Info, "reload begins", "reload").with("gen", generation),
+        News::ReloadBegan { generation } => {
+            server(Level::Info, "reload begins", "reload").with("gen", generation)
+        }
         News::Reloaded { generation } => server(Level::Info, "reload done", "reload").with("gen", generation),
         News::ReloadFailed { generation, reason } => {
             server(Level::Error, "reload failed", "reload").with("gen", generation).with("reason", reason)
         }
-        News::Scaled { from, to } => server(Level::Info, "scaled", "scaled").with("from", from).with("workers", to),
+        News::Scaled { from, to } => {
+            server(Level::Info, "scaled", "scaled").with("from", from).with("workers", to)
+        }
         News::Refused { text } => server(Level::Warn, "request refused", "refused").with("reason", text),
+        News::Stopped { ending: Ending::Stopped } => server(Level::Info, "stopped", "stopped"),
+        News::Stopped { ending: Ending::Failed(why) } => {
+            server(Level::Error, "stopped", "stopped").with("reason", why)
+        }
         News::Stopping { reason } => server(Level::Info, "stopping", "stopping").with("reason", reason),
     }
 }
@@ -84,5 +100,6 @@ fn exit_level(status: ExitStatus, expected: Expectation) -> Level {
 }
 
 fn wait(delay: Duration) -> String {
-    humantime::format_duration(Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))).to_string()
+    humantime::format_duration(Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))
+        .to_string()
 }

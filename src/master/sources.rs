@@ -11,18 +11,19 @@ use nix::{
 };
 
 use super::{
-    callers::{Callers, Heard},
     children::Children,
-    event::{Caller, ChildId, Event},
+    desk::{Desk, Visitor},
+    event::{ChildId, Event},
 };
 use crate::{
     ipc::{
-        control::{self, Pace, Request},
+        control::{Pace, REQUESTS, Request},
         scoreboard::Scoreboard,
     },
     process::{
         clock::Time,
-        signal::{Caught, Sender, Signals},
+        death,
+        signal::{self, Caught, Sender, Signals},
         wait,
     },
 };
@@ -30,10 +31,27 @@ use crate::{
 /// What the master hears of the outside.
 #[derive(Debug)]
 pub struct Sources {
+    ears: Ears,
+    desk: Desk,
+}
+
+/// What it hears by signals.
+#[derive(Debug)]
+pub struct Ears {
     signals: Signals,
-    callers: Option<Callers>,
-    /// Whether strangers become our children: as process 1 of a container, or as a subreaper.
+    /// Those that this process was started with ignored, by name: nohup(1) and shells mean the terminal's.
+    inherited: Vec<&'static str>,
+    /// Whether strangers become our children.
     adopts: bool,
+}
+
+/// Which signals a master handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// All of the request table.
+    All,
+    /// SIGCHLD alone: the program that uses the library has its own way with the others.
+    ChildOnly,
 }
 
 /// Who made a descriptor readable.
@@ -41,54 +59,55 @@ pub struct Sources {
 enum Origin {
     Signal,
     Child(ChildId),
-    Knock,
-    Caller(Caller),
+    Visitor(Visitor),
 }
 
 impl Sources {
-    /// The signals of the request table and SIGCHLD, and the control socket if there is one.
-    ///
-    /// # Errors
-    /// Those of sigaction(2) and socketpair(2).
-    pub fn new(callers: Option<Callers>, adopts: bool) -> io::Result<Self> {
-        let mut caught: Vec<_> = control::signals().map(|(signal, _)| signal).collect();
-        caught.push(libc::SIGCHLD);
-        Ok(Self { signals: Signals::new(&caught)?, callers, adopts })
+    /// All that is listened to.
+    pub fn new(ears: Ears, desk: Desk) -> Self {
+        Self { ears, desk }
     }
 
-    /// The control socket's callers.
-    pub fn callers(&mut self) -> Option<&mut Callers> {
-        self.callers.as_mut()
+    /// Removes the control socket's file.
+    pub fn leave(&self) {
+        self.desk.leave();
+    }
+
+    /// The control socket and its callers.
+    #[cfg(feature = "control")]
+    pub fn desk(&mut self) -> &mut Desk {
+        &mut self.desk
     }
 
     /// Waits until something happens or the deadline passes, and says what; nothing if it was only the deadline.
-    pub fn wait(&mut self, deadline: Option<Time>, children: &mut Children, scoreboard: &mut Scoreboard) -> Vec<Event> {
-        let patience = self.callers.as_ref().and_then(Callers::deadline);
-        let ready = self.poll([deadline, patience].into_iter().flatten().min(), children);
+    pub fn wait(
+        &mut self,
+        deadline: Option<Time>,
+        children: &mut Children,
+        scoreboard: &mut Scoreboard,
+    ) -> Vec<Event> {
+        let ready = self.poll([deadline, self.desk.deadline()].into_iter().flatten().min(), children);
         let mut events = Vec::new();
         for origin in ready {
             match origin {
-                Origin::Signal => self.caught(children, scoreboard, &mut events),
+                Origin::Signal => self.ears.hear(children, scoreboard, &mut events),
                 Origin::Child(id) => children.hear(id, &mut events),
-                Origin::Knock => self.knock(),
-                Origin::Caller(caller) => self.attend(caller, &mut events),
+                Origin::Visitor(visitor) => self.desk.attend(visitor, &mut events),
             }
         }
-        if let Some(callers) = &mut self.callers {
-            callers.expire(Time::now());
-        }
+        self.desk.expire(Time::now());
         events
     }
 
     fn poll(&self, deadline: Option<Time>, children: &Children) -> Vec<Origin> {
         let mut polled: Vec<(Origin, PollFd<'_>)> = Vec::with_capacity(children.len() + 4);
-        polled.push((Origin::Signal, PollFd::new(self.signals.fd(), PollFlags::POLLIN)));
-        polled.extend(children.channels().map(|(id, fd)| (Origin::Child(id), PollFd::new(fd, PollFlags::POLLIN))));
-        if let Some(callers) = &self.callers {
-            polled.push((Origin::Knock, PollFd::new(callers.listener(), PollFlags::POLLIN)));
-            let connections = callers.connections();
-            polled.extend(connections.map(|(caller, fd, wants)| (Origin::Caller(caller), PollFd::new(fd, wants))));
-        }
+        polled.push((Origin::Signal, PollFd::new(self.ears.signals.fd(), PollFlags::POLLIN)));
+        polled.extend(
+            children.channels().map(|(id, fd)| (Origin::Child(id), PollFd::new(fd, PollFlags::POLLIN))),
+        );
+        let visitors = self.desk.fds();
+        polled
+            .extend(visitors.map(|(visitor, fd, wants)| (Origin::Visitor(visitor), PollFd::new(fd, wants))));
         let (origins, mut fds): (Vec<_>, Vec<_>) = polled.into_iter().unzip();
         match poll(&mut fds, timeout(deadline)) {
             Ok(_) => {
@@ -103,12 +122,26 @@ impl Sources {
             }
         }
     }
+}
 
-    fn caught(&mut self, children: &mut Children, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
+impl Ears {
+    /// Signals of the request table and SIGCHLD are kept from now on.
+    ///
+    /// # Errors
+    /// Those of sigaction(2) and socketpair(2).
+    pub fn new(handled: Handled, inherited: Vec<&'static str>) -> io::Result<Self> {
+        let mut caught = vec![libc::SIGCHLD];
+        if handled == Handled::All {
+            caught.extend(REQUESTS.iter().filter_map(|entry| Some(entry.signal? as i32)));
+            ignore_strays();
+        }
+        Ok(Self { signals: Signals::new(&caught)?, inherited, adopts: death::is_adopter() })
+    }
+
+    fn hear(&mut self, children: &mut Children, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
         for caught in self.signals.pending() {
-            if caught.signal != libc::SIGCHLD {
-                events.extend(request_of(caught).map(|request| Event::Asked { request, caller: None }));
-            }
+            let request = self.request_of(caught);
+            events.extend(request.map(|request| Event::Asked { request, caller: None }));
         }
         // Not only at SIGCHLD: a signal that was lost costs no more than until the next one.
         children.reap(scoreboard, events);
@@ -120,30 +153,28 @@ impl Sources {
         }
     }
 
-    fn knock(&mut self) {
-        if let Some(callers) = &mut self.callers {
-            callers.accept(Time::now());
-        }
-    }
-
-    fn attend(&mut self, caller: Caller, events: &mut Vec<Event>) {
-        let Some(callers) = &mut self.callers else { return };
-        let Heard::Line(line) = callers.attend(caller) else { return };
-        match control::decode_request(&line) {
-            Ok(request) => events.push(Event::Asked { request, caller: Some(caller) }),
-            Err(cause) => callers.answer(caller, control::refusal(&cause).encode(), Time::now()),
+    /// What a signal asks for. The kernel's own signals are told from a person's: a terminal that hangs up ends the
+    /// server, unless it was started to survive that; one that is resized or used in the background changes nothing.
+    /// See sigaction(2), `si_code`.
+    fn request_of(&self, caught: Caught) -> Option<Request> {
+        let request = Request::of_signal(caught.signal)?;
+        let was_ignored = signal::name(caught.signal).is_some_and(|name| self.inherited.contains(&name));
+        match (caught.sender, caught.signal) {
+            (Sender::Kernel, libc::SIGTTIN | libc::SIGTTOU) => None,
+            (Sender::Kernel, _) if was_ignored => None,
+            (Sender::Kernel, libc::SIGHUP) => Some(Request::Stop(Pace::Drain)),
+            (Sender::Kernel | Sender::Process { .. }, _) => Some(request),
         }
     }
 }
 
-/// What a signal asks for. The kernel's own signals are told from a person's: a terminal that hangs up ends the
-/// server, one that is resized or used in the background changes nothing. See sigaction(2), `si_code`.
-fn request_of(caught: Caught) -> Option<Request> {
-    let request = control::signals().find(|(signal, _)| *signal == caught.signal).map(|(_, request)| request)?;
-    match (caught.sender, caught.signal) {
-        (Sender::Kernel, libc::SIGHUP) => Some(Request::Stop { pace: Pace::Drain }),
-        (Sender::Kernel, libc::SIGTTIN | libc::SIGTTOU | libc::SIGWINCH) => None,
-        (Sender::Kernel | Sender::Process { .. }, _) => Some(request),
+/// Signals that mean nothing to a master, but would end it: whoever sends one has mistaken it for another program.
+fn ignore_strays() {
+    let strays = [libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR];
+    for signal in strays.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+        if let Err(cause) = signal::ignore(signal) {
+            log::warn!("cannot ignore signal {signal}: {cause}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::{
     sys::{prctl, signal::Signal},
-    unistd::getppid,
+    unistd::{getpid, getppid},
 };
 
 use super::Pid;
@@ -18,6 +18,11 @@ pub fn bind_to_parent(parent: Pid) -> bool {
     // A kernel that refuses leaves the lifeline, which says the same a little later.
     let _ = prctl::set_pdeathsig(Signal::SIGTERM);
     getppid() == parent
+}
+
+/// Whether this process is handed the orphans of others: as process 1 of its namespace, or as a subreaper. prctl(2).
+pub fn is_adopter() -> bool {
+    getpid().as_raw() == 1 || prctl::get_child_subreaper().unwrap_or(false)
 }
 
 /// Makes this process the adopter of its descendants that lose their parent, in place of PID 1.

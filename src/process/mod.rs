@@ -19,6 +19,8 @@ pub mod wait;
 
 pub use nix::unistd::Pid;
 
+pub use crate::sys::title;
+
 /// What the system says of an error, without the number in parentheses that the standard library appends.
 fn words(cause: &std::io::Error) -> String {
     cause.to_string().split(" (os error").next().unwrap_or_default().to_owned()

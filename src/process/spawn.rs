@@ -56,11 +56,17 @@ pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Pid> {
 }
 
 /// What must hold before any fork: one thread, empty buffers, no signal. The answer is the mask to restore.
-pub(super) fn prepare() -> io::Result<signal::Mask> {
+/// Whether this process may be forked: with more than one thread the child would get one of them and the locks of all.
+///
+/// # Errors
+/// The names of the others.
+pub fn single_threaded() -> Result<(), ThreadsRunning> {
     let others = other_threads();
-    if !others.is_empty() {
-        return Err(io::Error::other(ThreadsRunning(others)));
-    }
+    if others.is_empty() { Ok(()) } else { Err(ThreadsRunning(others)) }
+}
+
+pub(super) fn prepare() -> io::Result<signal::Mask> {
+    single_threaded().map_err(io::Error::other)?;
     // What lies in the buffer now would otherwise be written twice. A reader that is gone is no reason not to fork.
     let _ = io::stdout().flush();
     signal::block_all()

@@ -8,7 +8,7 @@ use std::{
     io::{self, Read, Write},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::net::{UnixListener, UnixStream},
+        unix::net::UnixStream,
     },
     time::Duration,
 };
@@ -19,22 +19,39 @@ use nix::{
     unistd::geteuid,
 };
 
-use super::event::Caller;
-use crate::process::clock::Time;
+use super::{
+    event::{Caller, Event},
+    place,
+};
+use crate::{
+    ipc::control::{
+        Request,
+        wire::{Answer, REQUEST_LINE},
+    },
+    listener::{Listener, Mode, accept},
+    process::clock::Time,
+};
 
 /// More callers than this at once are sent away: the oldest one that has not said anything goes first.
 const MOST_CALLERS: usize = 64;
 /// How long a caller may take to say what it wants, and to take an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest request, in bytes.
-const LONGEST_LINE: usize = 4096;
 
-/// The control socket and those who are connected to it.
-#[derive(Debug)]
-pub struct Callers {
-    listener: UnixListener,
+/// The control socket, if there is one, and those who are connected to it.
+#[derive(Debug, Default)]
+pub struct Desk {
+    listener: Option<Listener>,
     connections: BTreeMap<Caller, Connection>,
     next: u64,
+}
+
+/// Whose descriptor is ready.
+#[derive(Debug, Clone, Copy)]
+pub enum Visitor {
+    /// Somebody who connects.
+    New,
+    /// Somebody who is connected.
+    Known(Caller),
 }
 
 #[derive(Debug)]
@@ -55,37 +72,31 @@ enum Stage {
     Listening,
 }
 
-/// What came of a caller's readable socket.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// Nothing yet.
-    Nothing,
-    /// The request line, without its end.
-    Line(Vec<u8>),
-}
-
-impl Callers {
+impl Desk {
     /// Takes over a listening, non-blocking socket.
-    pub fn new(listener: UnixListener) -> Self {
-        Self { listener, connections: BTreeMap::new(), next: 0 }
+    pub fn new(listener: Option<Listener>) -> Self {
+        Self { listener, ..Self::default() }
     }
 
-    /// The listening socket.
-    pub fn listener(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+    /// Removes the socket's file.
+    pub fn leave(&self) {
+        self.listener.iter().for_each(place::remove);
     }
 
-    /// The callers whose sockets are to be polled, and for what.
-    pub fn connections(&self) -> impl Iterator<Item = (Caller, BorrowedFd<'_>, PollFlags)> {
-        self.connections.iter().map(|(caller, connection)| {
+    /// What is to be polled, and for what.
+    pub fn fds(&self) -> impl Iterator<Item = (Visitor, BorrowedFd<'_>, PollFlags)> {
+        let listener =
+            self.listener.iter().map(|listener| (Visitor::New, listener.as_fd(), PollFlags::POLLIN));
+        let connections = self.connections.iter().map(|(caller, connection)| {
             let wants = match connection.stage {
                 Stage::Speaking => PollFlags::POLLIN,
                 // Nothing more is expected of it; poll(2) says unasked when it hangs up.
                 Stage::Waiting => PollFlags::empty(),
                 Stage::Listening => PollFlags::POLLOUT,
             };
-            (*caller, connection.stream.as_fd(), wants)
-        })
+            (Visitor::Known(*caller), connection.stream.as_fd(), wants)
+        });
+        listener.chain(connections)
     }
 
     /// When the first caller loses patience with us, or we with it.
@@ -98,13 +109,22 @@ impl Callers {
         self.connections.retain(|_, connection| connection.deadline.is_none_or(|deadline| deadline > now));
     }
 
+    /// Somebody's descriptor is ready: a complete request becomes an event.
+    pub fn attend(&mut self, visitor: Visitor, events: &mut Vec<Event>) {
+        match visitor {
+            Visitor::New => self.accept(Time::now()),
+            Visitor::Known(caller) => events.extend(self.hear(caller)),
+        }
+    }
+
     /// Takes in those who knock. Only the user who runs the master, and root, may speak: the kernel says who they are.
-    pub fn accept(&mut self, now: Time) {
+    fn accept(&mut self, now: Time) {
         // An error here is the caller's that went away, or a shortage that passes: nothing to do about either.
-        while let Ok((stream, _)) = self.listener.accept() {
-            if let Err(cause) = stream.set_nonblocking(true) {
-                log::warn!("cannot take a caller of the control socket: {cause}");
-            } else if may_speak(&stream) {
+        while let Some(Ok((socket, _))) =
+            self.listener.as_ref().map(|listener| accept(listener, Mode::NonBlocking))
+        {
+            let stream = UnixStream::from(socket);
+            if may_speak(&stream) {
                 self.admit(stream, now);
             }
         }
@@ -124,26 +144,34 @@ impl Callers {
     }
 
     /// A caller's socket is ready for what it wanted.
-    pub fn attend(&mut self, caller: Caller) -> Heard {
-        let Some(connection) = self.connections.get_mut(&caller) else { return Heard::Nothing };
-        let heard = match connection.stage {
-            Stage::Listening => connection.write().map(|()| Heard::Nothing),
+    fn hear(&mut self, caller: Caller) -> Option<Event> {
+        let connection = self.connections.get_mut(&caller)?;
+        let line = match connection.stage {
             Stage::Speaking => connection.read(),
+            Stage::Listening => connection.write().map(|()| None),
             Stage::Waiting => Err(io::ErrorKind::UnexpectedEof.into()),
         };
-        heard.unwrap_or_else(|_| {
-            // Gone, or too talkative. What it asked for goes on without it.
-            self.connections.remove(&caller);
-            Heard::Nothing
-        })
+        match line.map(|line| Some(Request::from_line(&line?))) {
+            Ok(None) => None,
+            Ok(Some(Ok(request))) => Some(Event::Asked { request, caller: Some(caller) }),
+            Ok(Some(Err(cause))) => {
+                self.answer(caller, &Answer::refused(cause.to_string()));
+                None
+            }
+            Err(_) => {
+                // Gone, or too talkative. What it asked for goes on without it.
+                self.connections.remove(&caller);
+                None
+            }
+        }
     }
 
     /// Answers a caller, who may have left.
-    pub fn answer(&mut self, caller: Caller, answer: Vec<u8>, now: Time) {
+    pub fn answer(&mut self, caller: Caller, answer: &Answer) {
         let Some(connection) = self.connections.get_mut(&caller) else { return };
-        connection.answer = answer;
+        connection.answer = answer.to_line().into_bytes();
         connection.stage = Stage::Listening;
-        connection.deadline = Some(now + PATIENCE);
+        connection.deadline = Some(Time::now() + PATIENCE);
         if connection.write().is_err() {
             self.connections.remove(&caller);
         }
@@ -160,25 +188,25 @@ fn may_speak(stream: &UnixStream) -> bool {
 }
 
 impl Connection {
-    fn read(&mut self) -> io::Result<Heard> {
-        let mut chunk = [0; LONGEST_LINE];
+    fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut chunk = [0; REQUEST_LINE];
         match self.stream.read(&mut chunk) {
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(Heard::Nothing),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(cause) => Err(cause),
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => self.take_in(&chunk[..count]),
         }
     }
 
-    fn take_in(&mut self, chunk: &[u8]) -> io::Result<Heard> {
+    fn take_in(&mut self, chunk: &[u8]) -> io::Result<Option<Vec<u8>>> {
         self.line.extend_from_slice(chunk);
         if let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             self.line.truncate(end);
             self.stage = Stage::Waiting;
             self.deadline = None;
-            return Ok(Heard::Line(std::mem::take(&mut self.line)));
+            return Ok(Some(std::mem::take(&mut self.line)));
         }
-        if self.line.len() > LONGEST_LINE { Err(io::ErrorKind::InvalidData.into()) } else { Ok(Heard::Nothing) }
+        if self.line.len() > REQUEST_LINE { Err(io::ErrorKind::InvalidData.into()) } else { Ok(None) }
     }
 
     /// Sends what fits; an error also says that all was sent, and the connection can go.

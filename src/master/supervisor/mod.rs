@@ -12,20 +12,21 @@
 //!                         └──────────► Killed ◄── stop at once ──────────────────┘
 //! ```
 
+mod deaths;
+mod reload;
+mod requests;
+
 use std::{mem, time::Duration};
 
 use super::{
     action::{Action, Ending, Limit, News, Outcome, Reason, Verdict},
-    event::{Ask, Caller, ChildId, Event, Pace, Scale},
-    ledger::{Ledger, epitaph, expectation},
-    respawn::{Dice, Respawn, RespawnPolicy, Response},
+    event::{Caller, ChildId, Event},
+    ledger::Ledger,
+    respawn::{Dice, Respawn, RespawnPolicy},
     slot::{Child, Place, Stage, slot_at},
     turn::{Progress, Turn},
 };
-use crate::{
-    ipc::ident::Generation,
-    process::{Pid, clock::Time, exit::ExitStatus},
-};
+use crate::{ipc::ident::Generation, process::clock::Time};
 
 /// The most workers that a server can have: the scoreboard has rows for twice as many children.
 pub const MOST_WORKERS: u32 = 4096;
@@ -139,243 +140,6 @@ impl Supervisor {
         limits.chain(delays).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
     }
 
-    // What happened to children.
-
-    fn spawned(&mut self, id: ChildId, pid: Pid) {
-        let Some(child) = self.child_mut(id) else { return };
-        child.pid = Some(pid);
-        let who = child.who();
-        self.slots[id.slot.index()].respawn.forked();
-        self.ledger.spawned += 1;
-        self.tell(News::Spawned { who });
-    }
-
-    fn spawn_failed(&mut self, id: ChildId, cause: &str) {
-        let Some(child) = self.take_child(id) else { return };
-        let who = child.who();
-        if self.fails_turn(&child) {
-            self.fail_turn(&format!("cannot fork a worker: {cause}"));
-        } else if self.phase == Phase::Starting {
-            // A server that cannot start should say so, not try for ever.
-            self.mourn(&child, None, &format!("cannot fork a worker: {cause}"));
-        } else if self.is_wanted(&child) {
-            let place = &mut self.slots[id.slot.index()];
-            let delay = place.respawn.fork_failed(self.now, &self.policy.respawn, &mut self.dice);
-            self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay });
-        }
-    }
-
-    fn ready(&mut self, id: ChildId) {
-        let now = self.now;
-        let Some(child) = self.child_mut(id) else { return };
-        // A child that was already told to go, or killed, may have said so before it heard.
-        if child.is_booting() {
-            child.stage = Stage::Serving { since: now };
-            let news = News::Ready { who: child.who(), after: now.since(child.born) };
-            self.tell(news);
-        }
-    }
-
-    fn heard(&mut self, id: ChildId, words: String) {
-        if let Some(child) = self.child_mut(id) {
-            child.words = Some(words);
-        }
-    }
-
-    fn exited(&mut self, id: ChildId, status: ExitStatus, during: Option<String>) {
-        let Some(child) = self.take_child(id) else { return };
-        let reason = epitaph(&child, status);
-        self.ledger.bury(&child, status, &reason, during.clone(), self.now);
-        let (who, expected) = (child.who(), expectation(&child));
-        self.tell(News::Exited { who, status, reason: reason.clone(), during, expected });
-        match child.stage {
-            Stage::Booting { .. } | Stage::Killed { failed: true, .. } => self.lost(&child, None, &reason),
-            Stage::Serving { .. } => self.lost(&child, child.ready_for(self.now), &reason),
-            Stage::Draining { .. } | Stage::Killed { failed: false, .. } => {}
-        }
-    }
-
-    /// A child is gone that nobody had asked to go.
-    fn lost(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
-        if self.fails_turn(child) {
-            self.fail_turn(why);
-        } else if self.is_wanted(child) {
-            self.mourn(child, ready_for, why);
-        }
-    }
-
-    /// Counts a death against its slot.
-    fn mourn(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
-        let respawn = &mut self.slots[child.id.slot.index()].respawn;
-        let response = respawn.died(self.now, ready_for, why, &self.policy.respawn, &mut self.dice);
-        let (who, deaths) = (child.who(), respawn.deaths());
-        match response {
-            Response::After(delay) => self.tell(News::Respawn { who, deaths, delay }),
-            Response::GiveUp => {
-                self.tell(News::GaveUp { who, deaths, reason: why.to_owned() });
-                self.consider_failure(why);
-            }
-        }
-    }
-
-    /// A server that never was ready, or has no slot left, fails as a whole: its supervisor can then act.
-    fn consider_failure(&mut self, why: &str) {
-        let all_gone =
-            self.wanted_slots().all(|slot| slot.respawn.given_up().is_some() && slot.children.is_empty());
-        if self.phase == Phase::Starting {
-            self.stop(Some(format!("no worker could be brought to ready: {why}")));
-        } else if all_gone {
-            self.stop(Some(format!("every slot was given up: {why}")));
-        }
-    }
-
-    // What was asked for.
-
-    fn asked(&mut self, request: Ask, caller: Option<Caller>) {
-        match request {
-            Ask::Stop(pace) => self.asked_to_stop(pace, caller),
-            Ask::Reload { .. } | Ask::Scale(_) if self.is_stopping() => {
-                self.refuse(caller, Outcome::Failed, "the server is stopping".to_owned());
-            }
-            Ask::Reload { timeout } if self.turn.is_some() => {
-                // A reload that runs has read its configuration already: what changed since needs one more.
-                let (limit, callers) = self.next_turn.get_or_insert_default();
-                *limit = timeout;
-                callers.extend(caller);
-            }
-            Ask::Reload { timeout } => self.begin_turn(timeout, caller.into_iter().collect()),
-            Ask::Scale(scale) => self.asked_to_scale(scale, caller),
-        }
-    }
-
-    fn asked_to_stop(&mut self, pace: Pace, caller: Option<Caller>) {
-        self.stoppers.extend(caller);
-        let again = matches!(self.phase, Phase::Stopping { interrupted: true, .. });
-        if !self.is_stopping() {
-            self.stop(None);
-        }
-        if pace == Pace::Now || again {
-            self.kill_all();
-        }
-        if let (Phase::Stopping { interrupted, .. }, Pace::Interrupt) = (&mut self.phase, pace) {
-            *interrupted = true;
-        }
-    }
-
-    fn asked_to_scale(&mut self, scale: Scale, caller: Option<Caller>) {
-        let to = match scale {
-            Scale::To(count) => count,
-            Scale::Up(more) => self.target.saturating_add(more),
-            Scale::Down(fewer) => self.target.saturating_sub(fewer),
-        };
-        if !(1..=MOST_WORKERS).contains(&to) {
-            let text = format!(
-                "cannot scale to {to} workers: a server has from 1 to {MOST_WORKERS} (end it with stop)"
-            );
-            return self.refuse(caller, Outcome::Refused, text);
-        }
-        if let Some(turn) = &mut self.turn {
-            turn.target_before = None;
-        }
-        self.retarget(to);
-        self.scalers.extend(caller);
-    }
-
-    fn retarget(&mut self, to: u32) {
-        let from = mem::replace(&mut self.target, to);
-        if from != to {
-            self.tell(News::Scaled { from, to });
-        }
-    }
-
-    fn refuse(&mut self, caller: Option<Caller>, outcome: Outcome, text: String) {
-        match caller {
-            Some(caller) => self.actions.push(Action::Answer { caller, verdict: Verdict { outcome, text } }),
-            None => self.tell(News::Refused { text }),
-        }
-    }
-
-    /// Begins to end; whoever waits for something else learns that it will not come.
-    fn stop(&mut self, failure: Option<String>) {
-        let reason = failure.clone().unwrap_or_else(|| "asked".to_owned());
-        self.tell(News::Stopping { reason });
-        self.phase = Phase::Stopping { failure, interrupted: false };
-        let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
-        let next = self.next_turn.take().map(|(_, callers)| callers).into_iter().flatten();
-        let waiting: Vec<_> = turn.chain(next).chain(mem::take(&mut self.scalers)).collect();
-        for caller in waiting {
-            self.refuse(Some(caller), Outcome::Failed, "the server stopped meanwhile".to_owned());
-        }
-    }
-
-    fn kill_all(&mut self) {
-        let ids: Vec<_> =
-            self.children().filter(|c| !matches!(c.stage, Stage::Killed { .. })).map(|c| c.id).collect();
-        for id in ids {
-            self.kill(id, Reason::StopNow, false);
-        }
-    }
-
-    // The reload, as a transaction.
-
-    fn begin_turn(&mut self, timeout: Option<Duration>, callers: Vec<Caller>) {
-        self.newest = self.newest.next();
-        self.turn = Some(Turn::new(
-            self.newest,
-            self.wanted,
-            timeout.map(|limit| (self.now + limit, limit)),
-            callers,
-        ));
-        self.tell(News::ReloadBegan { generation: self.newest });
-        self.actions.push(Action::Prepare { generation: self.newest });
-    }
-
-    fn prepared(&mut self, workers: Option<u32>) {
-        let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Preparing) else {
-            return;
-        };
-        turn.progress = Progress::Raising;
-        turn.target_before = workers.map(|_| self.target);
-        self.wanted = turn.generation;
-        self.slots.iter_mut().for_each(|slot| slot.respawn = Respawn::default());
-        if let Some(workers) = workers {
-            self.retarget(workers.clamp(1, MOST_WORKERS));
-        }
-    }
-
-    fn prepare_failed(&mut self, cause: &str) {
-        if self.turn.as_ref().is_some_and(|turn| turn.progress == Progress::Preparing) {
-            self.fail_turn(cause);
-        }
-    }
-
-    /// Whether the death of this child means that the new generation cannot be trusted.
-    fn fails_turn(&self, child: &Child) -> bool {
-        let raising = self.turn.as_ref().filter(|turn| turn.progress == Progress::Raising);
-        raising.is_some_and(|turn| turn.generation == child.generation) && self.is_wanted(child)
-    }
-
-    /// Goes back to the generation before: those of the new one that are not ready are killed, those that are will be
-    /// replaced like any other predecessor.
-    fn fail_turn(&mut self, why: &str) {
-        let Some(turn) = &mut self.turn else { return };
-        turn.progress = Progress::Failed(why.to_owned());
-        let (failed, previous, target) = (turn.generation, turn.previous, turn.target_before.take());
-        self.wanted = previous;
-        self.ledger.failed_reloads += 1;
-        self.tell(News::ReloadFailed { generation: failed, reason: why.to_owned() });
-        self.actions.push(Action::RollBack { generation: previous });
-        if let Some(target) = target {
-            self.retarget(target);
-        }
-        let doomed = self.children().filter(|child| child.generation == failed && child.is_booting());
-        for id in doomed.map(|child| child.id).collect::<Vec<_>>() {
-            self.kill(id, Reason::RolledBack, false);
-        }
-    }
-
-    // After every event: limits, then the difference, then what is finished.
-
     fn enforce(&mut self) {
         let late: Vec<_> =
             self.children().filter(|c| c.deadline().is_some_and(|time| time <= self.now)).collect();
@@ -449,7 +213,6 @@ impl Supervisor {
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready)
         {
             turn.progress = Progress::Leaving;
-            self.actions.push(Action::Commit { generation: self.wanted });
         }
         if self.is_settled() {
             self.end_turn();
@@ -493,11 +256,12 @@ impl Supervisor {
         }
         let phase = mem::replace(&mut self.phase, Phase::Finished);
         for caller in mem::take(&mut self.stoppers) {
-            let verdict = Verdict { outcome: Outcome::Done, text: "stopped".to_owned() };
-            self.actions.push(Action::Answer { caller, verdict });
+            self.grant(Some(caller), "stopped");
         }
         let failure = if let Phase::Stopping { failure, .. } = phase { failure } else { None };
-        self.actions.push(Action::Finish(failure.map_or(Ending::Stopped, Ending::Failed)));
+        let ending = failure.map_or(Ending::Stopped, Ending::Failed);
+        self.tell(News::Stopped { ending: ending.clone() });
+        self.actions.push(Action::Finish(ending));
     }
 
     // The three things that are ever done to a child.

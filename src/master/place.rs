@@ -1,0 +1,119 @@
+//! What a server holds of the machine before it forks: addresses, a lock, a control socket.
+//!
+//! Nothing is given back when one of these is merely dropped: a forked child drops its copies too. [`Place::leave`] is
+//! the master's to call, once.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    config::{Settings, runtime_dir},
+    error::{Error, Result},
+    listener::{self, BindError, Listener},
+    process::pidfile::{PidFile, PidFileError},
+};
+
+/// How many clients may wait to be accepted; the kernel cuts it to `net.core.somaxconn`. See listen(2).
+const BACKLOG: u32 = 4096;
+/// The same for the control socket.
+const CALLERS: u32 = 64;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Place {
+    /// The server's name.
+    pub name: String,
+    /// What its workers accept from. The master keeps them for life, so that a worker's death costs no queued
+    /// connection.
+    pub listeners: Vec<Listener>,
+    /// The lock that says who we are.
+    pub pid_file: Option<PidFile>,
+    /// Where requests come in.
+    pub control: Option<Listener>,
+}
+
+impl Place {
+    /// Takes all of it, or nothing.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on, a lock that another server holds, a runtime directory that cannot be
+    /// used; each with its remedy.
+    pub fn take(settings: &Settings) -> Result<Self> {
+        let mut place = Self::default();
+        match place.fill(settings) {
+            Ok(()) => Ok(place),
+            Err(cause) => {
+                place.leave();
+                Err(cause)
+            }
+        }
+    }
+
+    /// Addresses come first, since a name may be made of a port; then the lock, which says who may take the name.
+    fn fill(&mut self, settings: &Settings) -> Result<()> {
+        for address in &settings.listen {
+            self.listeners.push(listener::bind(address, BACKLOG).map_err(unbound)?);
+        }
+        let port = self.listeners.first().and_then(|listener| listener.local().port());
+        self.name = settings.name_with_port(port);
+        if let Some(dir) = &settings.runtime_dir {
+            runtime_dir::prepare(dir)?;
+        }
+        if let Some(path) = pid_path(settings, &self.name) {
+            self.pid_file = Some(PidFile::create(path).map_err(|cause| unlocked(cause, &self.name))?);
+        }
+        if let Some(dir) = &settings.runtime_dir {
+            let path = dir.join(format!("{}.sock", self.name));
+            self.control = Some(listener::bind_private(&path, CALLERS).map_err(unbound)?);
+        }
+        Ok(())
+    }
+
+    /// Removes what would outlive the process: socket files and the pid file.
+    pub fn leave(&self) {
+        for listener in self.listeners.iter().chain(&self.control) {
+            remove(listener);
+        }
+        if let Some(file) = &self.pid_file {
+            file.remove();
+        }
+    }
+}
+
+/// Removes a listener's socket file, if it has one and it is still its own.
+pub fn remove(listener: &Listener) {
+    if let Err(cause) = listener.remove_path() {
+        log::warn!("cannot remove {}: {cause}", listener.local());
+    }
+}
+
+fn pid_path(settings: &Settings, name: &str) -> Option<PathBuf> {
+    let default = || Some(settings.runtime_dir.as_ref()?.join(format!("{name}.pid")));
+    settings.pid_file.clone().or_else(default)
+}
+
+fn unbound(cause: BindError) -> Error {
+    if cause.is_usage() { Error::usage(cause.to_string()) } else { Error::failed(cause.to_string()) }
+}
+
+fn unlocked(cause: PidFileError, name: &str) -> Error {
+    match cause {
+        PidFileError::Locked { path, pid } => {
+            let holder =
+                pid.map_or_else(|| "another server".to_owned(), |pid| format!("the server with pid {pid}"));
+            Error::failed(format!("cannot start {name}: {holder} holds {}", shown(&path)))
+                .remedy("stop it, or give this one another --name or --pid-file")
+        }
+        PidFileError::Unsafe { path, why } => {
+            Error::failed(format!("cannot use pid file {}: {why}", shown(&path)))
+                .remedy("name another with --pid-file")
+        }
+        PidFileError::System { path, cause } => {
+            Error::system(format!("write pid file {}", shown(&path)), cause)
+                .remedy("name another with --pid-file")
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,133 @@
+//! How a server stands, as `status` says it: the supervisor's knowledge, and the workers' own counts beside it.
+//!
+//! The counts come from the scoreboard, so the answer is there even if every worker is stopped. What a row says is
+//! shown and never believed.
+
+use super::{
+    children::Children,
+    slot::{Child, Stage},
+    supervisor::{Phase, Supervisor},
+    world::Plan,
+};
+use crate::{
+    ipc::{
+        control::status::{Counters, Exit, Listener, Master, ServerState, StatusDocument, Worker, seconds},
+        reading::{Reading, State},
+        scoreboard::Scoreboard,
+    },
+    process::clock::Time,
+};
+
+/// What is known besides the supervisor.
+pub struct Known<'a> {
+    /// What the master was given.
+    pub plan: &'a Plan<'a>,
+    /// Which process is whose.
+    pub children: &'a Children,
+    /// What the workers say of themselves.
+    pub scoreboard: &'a Scoreboard,
+    /// When the master began.
+    pub began: Time,
+}
+
+impl Known<'_> {
+    /// The document.
+    pub fn document(&self, supervisor: &Supervisor) -> StatusDocument {
+        let now = Time::now();
+        StatusDocument {
+            name: self.plan.place.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: state(supervisor),
+            model: self.plan.application.model().to_owned(),
+            uptime_s: seconds(now.since(self.began)),
+            generation: supervisor.generation().number(),
+            master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe() },
+            listeners: self.listeners(),
+            workers: supervisor.children().filter_map(|child| self.worker(child, now)).collect(),
+            counters: counters(supervisor),
+            last_exits: last_exits(supervisor, now),
+        }
+    }
+
+    fn listeners(&self) -> Vec<Listener> {
+        let describe = |listener: &crate::listener::Listener| {
+            let (queue, backlog) = listener.queue().unzip();
+            let protocol = self.plan.protocol_of(listener).to_owned();
+            Listener { address: listener.local().to_string(), protocol, queue, backlog }
+        };
+        self.plan.place.listeners.iter().map(describe).collect()
+    }
+
+    fn worker(&self, child: &Child, now: Time) -> Option<Worker> {
+        let process = self.children.get(child.id)?;
+        let row = self.scoreboard.read(process.row);
+        let current_s =
+            row.current_since.filter(|_| row.current.is_some()).map(|since| seconds(now.since(since)));
+        Some(Worker {
+            slot: child.id.slot.number(),
+            pid: process.pid.as_raw(),
+            generation: child.generation.number(),
+            state: doing(child, &row),
+            age_s: seconds(now.since(child.born)),
+            accepted: row.accepted,
+            active: row.active,
+            requests: row.requests,
+            bytes_in: row.bytes_in,
+            bytes_out: row.bytes_out,
+            rss_bytes: None,
+            pss_bytes: None,
+            cpu_s: None,
+            current: row.current,
+            current_s,
+        })
+    }
+}
+
+/// The stage is ours to say; whether a serving worker is busy is its own.
+fn doing(child: &Child, row: &Reading) -> State {
+    match child.stage {
+        Stage::Booting { .. } => State::Booting,
+        Stage::Draining { .. } | Stage::Killed { .. } => State::Draining,
+        Stage::Serving { .. } if row.active > 0 => State::Busy,
+        Stage::Serving { .. } => State::Idle,
+    }
+}
+
+fn state(supervisor: &Supervisor) -> ServerState {
+    match supervisor.phase() {
+        Phase::Starting => ServerState::Starting,
+        Phase::Running if supervisor.is_degraded() => ServerState::Degraded,
+        Phase::Running => ServerState::Running,
+        Phase::Stopping { .. } | Phase::Finished => ServerState::Stopping,
+    }
+}
+
+/// The path of the running binary; after it was replaced on disk the kernel marks the old one as deleted.
+fn exe() -> Option<String> {
+    Some(std::env::current_exe().ok()?.to_string_lossy().into_owned())
+}
+
+fn counters(supervisor: &Supervisor) -> Counters {
+    let ledger = supervisor.ledger();
+    Counters {
+        spawned: ledger.spawned,
+        exited: ledger.exited,
+        crashed: ledger.crashed,
+        killed: ledger.killed,
+        reloads: ledger.reloads,
+        upgrades: 0,
+        failed_reloads: ledger.failed_reloads,
+    }
+}
+
+fn last_exits(supervisor: &Supervisor, now: Time) -> Vec<Exit> {
+    let told = supervisor.ledger().last_exits.iter().map(|exit| Exit {
+        slot: exit.slot.number(),
+        generation: exit.generation.number(),
+        pid: exit.pid.map_or(0, nix::unistd::Pid::as_raw),
+        reason: exit.reason.clone(),
+        during: exit.during.clone(),
+        age_s: seconds(now.since(exit.at)),
+    });
+    told.collect()
+}

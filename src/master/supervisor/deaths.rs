@@ -1,0 +1,103 @@
+//! What happened to children: births, readiness, deaths, and what a death means for its slot.
+
+use std::time::Duration;
+
+use super::{Phase, Supervisor};
+use crate::master::{
+    action::News,
+    event::ChildId,
+    ledger::{epitaph, expectation},
+    respawn::Response,
+    slot::{Child, Stage},
+};
+use crate::process::{Pid, exit::ExitStatus};
+
+impl Supervisor {
+    pub(super) fn spawned(&mut self, id: ChildId, pid: Pid) {
+        let Some(child) = self.child_mut(id) else { return };
+        child.pid = Some(pid);
+        let who = child.who();
+        self.slots[id.slot.index()].respawn.forked();
+        self.ledger.spawned += 1;
+        self.tell(News::Spawned { who });
+    }
+
+    pub(super) fn spawn_failed(&mut self, id: ChildId, cause: &str) {
+        let Some(child) = self.take_child(id) else { return };
+        let who = child.who();
+        if self.fails_turn(&child) {
+            self.fail_turn(&format!("cannot fork a worker: {cause}"));
+        } else if self.phase == Phase::Starting {
+            // A server that cannot start should say so, not try for ever.
+            self.mourn(&child, None, &format!("cannot fork a worker: {cause}"));
+        } else if self.is_wanted(&child) {
+            let place = &mut self.slots[id.slot.index()];
+            let delay = place.respawn.fork_failed(self.now, &self.policy.respawn, &mut self.dice);
+            self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay });
+        }
+    }
+
+    pub(super) fn ready(&mut self, id: ChildId) {
+        let now = self.now;
+        let Some(child) = self.child_mut(id) else { return };
+        // A child that was already told to go, or killed, may have said so before it heard.
+        if child.is_booting() {
+            child.stage = Stage::Serving { since: now };
+            let news = News::Ready { who: child.who(), after: now.since(child.born) };
+            self.tell(news);
+        }
+    }
+
+    pub(super) fn heard(&mut self, id: ChildId, words: String) {
+        if let Some(child) = self.child_mut(id) {
+            child.words = Some(words);
+        }
+    }
+
+    pub(super) fn exited(&mut self, id: ChildId, status: ExitStatus, during: Option<String>) {
+        let Some(child) = self.take_child(id) else { return };
+        let reason = epitaph(&child, status);
+        self.ledger.bury(&child, status, &reason, during.clone(), self.now);
+        let (who, expected) = (child.who(), expectation(&child));
+        self.tell(News::Exited { who, status, reason: reason.clone(), during, expected });
+        match child.stage {
+            Stage::Booting { .. } | Stage::Killed { failed: true, .. } => self.lost(&child, None, &reason),
+            Stage::Serving { .. } => self.lost(&child, child.ready_for(self.now), &reason),
+            Stage::Draining { .. } | Stage::Killed { failed: false, .. } => {}
+        }
+    }
+
+    /// A child is gone that nobody had asked to go.
+    pub(super) fn lost(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
+        if self.fails_turn(child) {
+            self.fail_turn(why);
+        } else if self.is_wanted(child) {
+            self.mourn(child, ready_for, why);
+        }
+    }
+
+    /// Counts a death against its slot.
+    pub(super) fn mourn(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
+        let respawn = &mut self.slots[child.id.slot.index()].respawn;
+        let response = respawn.died(self.now, ready_for, why, &self.policy.respawn, &mut self.dice);
+        let (who, deaths) = (child.who(), respawn.deaths());
+        match response {
+            Response::After(delay) => self.tell(News::Respawn { who, deaths, delay }),
+            Response::GiveUp => {
+                self.tell(News::GaveUp { who, deaths, reason: why.to_owned() });
+                self.consider_failure(why);
+            }
+        }
+    }
+
+    /// A server that never was ready, or has no slot left, fails as a whole: its supervisor can then act.
+    pub(super) fn consider_failure(&mut self, why: &str) {
+        let all_gone =
+            self.wanted_slots().all(|slot| slot.respawn.given_up().is_some() && slot.children.is_empty());
+        if self.phase == Phase::Starting {
+            self.stop(Some(format!("no worker could be brought to ready: {why}")));
+        } else if all_gone {
+            self.stop(Some(format!("every slot was given up: {why}")));
+        }
+    }
+}

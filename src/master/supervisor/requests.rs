@@ -1,0 +1,108 @@
+//! What was asked for: stop, scale, and the road on which every request comes.
+
+use std::mem;
+
+use super::{MOST_WORKERS, Phase, Supervisor};
+use crate::ipc::control::{Pace, Request, Scale};
+use crate::master::{
+    action::{Action, News, Outcome, Reason, Verdict},
+    event::Caller,
+    slot::Stage,
+};
+
+impl Supervisor {
+    pub(super) fn asked(&mut self, request: Request, caller: Option<Caller>) {
+        match request {
+            Request::Status => self.actions.extend(caller.map(|caller| Action::Report { caller })),
+            Request::Reopen => {
+                self.actions.push(Action::Reopen);
+                self.grant(caller, "logs opened again");
+            }
+            Request::Stop(pace) => self.asked_to_stop(pace, caller),
+            Request::Reload { .. } | Request::Scale(_) if self.is_stopping() => {
+                self.refuse(caller, Outcome::Failed, "the server is stopping".to_owned());
+            }
+            Request::Reload { timeout } if self.turn.is_some() => {
+                // A reload that runs has read its configuration already: what changed since needs one more.
+                let (limit, callers) = self.next_turn.get_or_insert_default();
+                *limit = timeout;
+                callers.extend(caller);
+            }
+            Request::Reload { timeout } => self.begin_turn(timeout, caller.into_iter().collect()),
+            Request::Scale(scale) => self.asked_to_scale(scale, caller),
+        }
+    }
+
+    pub(super) fn grant(&mut self, caller: Option<Caller>, text: &str) {
+        let verdict = Verdict { outcome: Outcome::Done, text: text.to_owned() };
+        self.actions.extend(caller.map(|caller| Action::Answer { caller, verdict }));
+    }
+
+    pub(super) fn asked_to_stop(&mut self, pace: Pace, caller: Option<Caller>) {
+        self.stoppers.extend(caller);
+        let again = matches!(self.phase, Phase::Stopping { interrupted: true, .. });
+        if !self.is_stopping() {
+            self.stop(None);
+        }
+        if pace == Pace::Now || again {
+            self.kill_all();
+        }
+        if let (Phase::Stopping { interrupted, .. }, Pace::Interrupt) = (&mut self.phase, pace) {
+            *interrupted = true;
+        }
+    }
+
+    pub(super) fn asked_to_scale(&mut self, scale: Scale, caller: Option<Caller>) {
+        let to = match scale {
+            Scale::To(count) => count,
+            Scale::Up(more) => self.target.saturating_add(more),
+            Scale::Down(fewer) => self.target.saturating_sub(fewer),
+        };
+        if !(1..=MOST_WORKERS).contains(&to) {
+            let text = format!(
+                "cannot scale to {to} workers: a server has from 1 to {MOST_WORKERS} (end it with stop)"
+            );
+            return self.refuse(caller, Outcome::Refused, text);
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.target_before = None;
+        }
+        self.retarget(to);
+        self.scalers.extend(caller);
+    }
+
+    pub(super) fn retarget(&mut self, to: u32) {
+        let from = mem::replace(&mut self.target, to);
+        if from != to {
+            self.tell(News::Scaled { from, to });
+        }
+    }
+
+    pub(super) fn refuse(&mut self, caller: Option<Caller>, outcome: Outcome, text: String) {
+        match caller {
+            Some(caller) => self.actions.push(Action::Answer { caller, verdict: Verdict { outcome, text } }),
+            None => self.tell(News::Refused { text }),
+        }
+    }
+
+    /// Begins to end; whoever waits for something else learns that it will not come.
+    pub(super) fn stop(&mut self, failure: Option<String>) {
+        let reason = failure.clone().unwrap_or_else(|| "asked".to_owned());
+        self.tell(News::Stopping { reason });
+        self.phase = Phase::Stopping { failure, interrupted: false };
+        let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
+        let next = self.next_turn.take().map(|(_, callers)| callers).into_iter().flatten();
+        let waiting: Vec<_> = turn.chain(next).chain(mem::take(&mut self.scalers)).collect();
+        for caller in waiting {
+            self.refuse(Some(caller), Outcome::Failed, "the server stopped meanwhile".to_owned());
+        }
+    }
+
+    pub(super) fn kill_all(&mut self) {
+        let ids: Vec<_> =
+            self.children().filter(|c| !matches!(c.stage, Stage::Killed { .. })).map(|c| c.id).collect();
+        for id in ids {
+            self.kill(id, Reason::StopNow, false);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What must hold after every step, and the tests that hold it.
+
+use super::{Defect, ToyKernel, Violation};
+use crate::master::{
+    event::ChildId,
+    supervisor::{MOST_WORKERS, Phase},
+};
+
+impl ToyKernel {
+    pub(super) fn misdirected(&self, child: ChildId) -> Result<(), Violation> {
+        self.require("only the living are signalled", self.stillborn.contains(&child))
+    }
+
+    /// What holds after every step.
+    pub(super) fn check(&self) -> Result<(), Violation> {
+        // Both are ordered by slot, then by age.
+        let known = self.supervisor.children().map(|child| child.id);
+        self.require("no child is forgotten, none imagined", known.eq(self.toys.keys().copied()))?;
+        let late = self.supervisor.next_deadline().is_some_and(|time| time <= self.now);
+        self.require("the loop never spins", !late)?;
+        self.require("ready is said once", self.announced <= 1)?;
+        let ended = *self.supervisor.phase() == Phase::Finished;
+        self.require("the end is said", ended == self.ending.is_some())?;
+        let mut others =
+            self.supervisor.children().filter(|child| child.is_staying()).map(|child| child.generation);
+        let one = others.next();
+        let other = others.find(|generation| Some(*generation) != one);
+        let two = others.all(|generation| Some(generation) == one || Some(generation) == other);
+        self.require("at most two generations live", two)?;
+        self.require("one slot is turned at a time", self.turning() <= 1)?;
+        self.require("memory is bounded", self.supervisor.ledger().last_exits.len() <= 16)
+    }
+
+    /// Slots in which a successor boots beside a serving predecessor.
+    pub(super) fn turning(&self) -> usize {
+        let wanted = self.supervisor.generation();
+        let (mut slot, mut heir, mut old, mut count) = (None, false, false, 0);
+        for child in self.supervisor.children() {
+            if slot != Some(child.id.slot) {
+                (slot, heir, old) = (Some(child.id.slot), false, false);
+            }
+            heir |= child.is_booting() && child.generation == wanted;
+            old |= child.is_serving() && child.generation != wanted;
+            if heir && old {
+                count += 1;
+                (heir, old) = (false, false);
+            }
+        }
+        count
+    }
+
+    pub(super) fn require(&self, invariant: &'static str, holds: bool) -> Result<(), Violation> {
+        if holds { Ok(()) } else { Err((invariant, self.steps)) }
+    }
+}
+
+#[test]
+fn a_million_random_steps_break_no_invariant() {
+    let (mut steps, mut seed) = (0, 1);
+    while steps < 1_000_000 {
+        seed += 1;
+        match ToyKernel::new(seed, 16, Defect::None).live(4_000) {
+            Ok(taken) => steps += taken,
+            Err((invariant, step)) => panic!("seed {seed}, step {step}: \"{invariant}\" does not hold"),
+        }
+    }
+}
+
+#[test]
+fn nor_do_ten_thousand_with_four_thousand_slots() {
+    let lived = ToyKernel::new(7, MOST_WORKERS, Defect::None).live(10_000 + u64::from(MOST_WORKERS) * 2);
+    assert!(lived.is_ok_and(|steps| steps >= 10_000), "{lived:?}");
+}
+
+/// Each check is seen to fail for the defect that it is there for.
+#[test]
+fn the_checks_bite() {
+    for (defect, invariant) in [
+        (Defect::LoseDeath, "no child is forgotten, none imagined"),
+        (Defect::SpawnTwice, "no slot is filled twice"),
+        (Defect::DrainTooEarly, "no ready child drains before its successor is ready"),
+        (Defect::DrainTwice, "a child is drained once"),
+        (Defect::LoseAnswer, "every caller is answered"),
+        (Defect::DeafToStop, "stop always ends"),
+        (Defect::StopTheClock, "the loop never spins"),
+    ] {
+        let found = (1..50).find_map(|seed| ToyKernel::new(seed, 16, defect).live(2_000).err());
+        assert_eq!(found.map(|(name, _)| name), Some(invariant), "{defect:?}");
+    }
+}

@@ -1,0 +1,249 @@
+//! The library's front door: say where to listen and what to serve; the rest is the master's.
+//!
+//! ```no_run
+//! fn main() -> forkd::Result<forkd::Outcome> {
+//!     forkd::Server::bind("127.0.0.1:7007")
+//!         .workers(4)
+//!         .serve(|mut conn: forkd::Connection| conn.write_all(b"Thanks"))
+//! }
+//! ```
+
+mod event;
+mod run;
+
+use std::{fmt, io, path::PathBuf, process, time::Duration};
+
+pub use event::{Event, WorkerId};
+
+use crate::{
+    config::{Model, Reap, Settings, Workers},
+    error::{Error, Result},
+    listener::addr::Address,
+    master::Handled,
+    session::Application,
+    worker::{
+        Worker,
+        blocking::Blocking,
+        connection::Connection,
+        datagrams::DatagramFactory,
+        event_loop::EventLoop,
+        per_connection::{self, PerConnection},
+    },
+};
+
+/// A server that has not been started: a master to be, and what its workers will do.
+///
+/// A `serve…` method binds the listeners, forks the workers and stays in the master until the server ends; it returns
+/// in the master alone. By default there is no control socket, no pid file and no output, and the signals of the
+/// table in the README are handled. A worker's panic or death costs its own connections; the master replaces it.
+///
+/// # Errors
+/// Each `serve…` method fails when the process has threads (fork(2) would copy only one), an address cannot be
+/// listened on, a setting cannot be meant, or no worker could be brought to ready; the error says what to do.
+pub struct Server<'a> {
+    settings: Settings,
+    /// The first thing that was wrong in what the builder was told; said when the server is started.
+    fault: Option<Error>,
+    model: Option<Model>,
+    signals: Handled,
+    on_event: Box<dyn FnMut(&Event) + 'a>,
+    on_reload: Box<dyn FnMut() -> Result<Option<u32>> + 'a>,
+}
+
+/// How a server ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Somebody asked it to stop, and every worker is gone.
+    Stopped,
+}
+
+impl process::Termination for Outcome {
+    fn report(self) -> process::ExitCode {
+        match self {
+            Self::Stopped => process::ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl<'a> Server<'a> {
+    /// A server on this address: `127.0.0.1:80`, `[::1]:80`, `:80`, `unix:/path`, `unix:@name`, `udp:127.0.0.1:9`,
+    /// `fd:3`, `systemd:NAME`. Port 0 lets the kernel pick; [`Event::Started`] says which.
+    pub fn bind(address: impl AsRef<str>) -> Self {
+        Self::from_settings(Settings::new("server")).listen(address)
+    }
+
+    /// A server with these settings.
+    pub fn from_settings(settings: Settings) -> Self {
+        Self {
+            settings,
+            fault: None,
+            model: None,
+            signals: Handled::All,
+            on_event: Box::new(|_| ()),
+            on_reload: Box::new(|| Ok(None)),
+        }
+    }
+
+    /// One more address.
+    #[must_use]
+    pub fn listen(mut self, address: impl AsRef<str>) -> Self {
+        match address.as_ref().parse::<Address>() {
+            Ok(address) => self.settings.listen.push(address),
+            Err(cause) => self.fault = self.fault.or_else(|| Some(Error::usage(cause.to_string()))),
+        }
+        self
+    }
+
+    /// How many workers; without this as many as there are processors.
+    #[must_use]
+    pub fn workers(mut self, count: u32) -> Self {
+        self.settings.workers = Workers::Fixed(count);
+        self
+    }
+
+    /// The server's name, in process titles and for the `forkd` command.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = Some(name.into());
+        self
+    }
+
+    /// How a worker serves its connections; sessions run in an event loop and handlers in blocking workers unless
+    /// told otherwise.
+    #[must_use]
+    pub fn model(mut self, model: Model) -> Self {
+        self.model = Some(model);
+        self
+    }
+
+    /// How a worker of [`Model::PerConnection`] gets rid of its dead children.
+    #[must_use]
+    pub fn reap(mut self, reap: Reap) -> Self {
+        self.settings.reap = reap;
+        self
+    }
+
+    /// How long a worker may take from fork to ready; 30 s unless told otherwise, `None` is for ever.
+    #[must_use]
+    pub fn boot_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.boot = limit.into();
+        self
+    }
+
+    /// How long a worker may take to finish what it has; 30 s unless told otherwise, `None` is for ever.
+    #[must_use]
+    pub fn drain_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.drain = limit.into();
+        self
+    }
+
+    /// How long a client may stay silent between messages; 60 s unless told otherwise, `None` is for ever.
+    #[must_use]
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.idle = limit.into();
+        self
+    }
+
+    /// Where the control socket and the pid file stand: the server can then be found by the `forkd` command.
+    #[cfg(feature = "control")]
+    #[must_use]
+    pub fn runtime_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.settings.runtime_dir = Some(dir.into());
+        self
+    }
+
+    /// A file that holds the master's pid, and whose lock says that it runs.
+    #[must_use]
+    pub fn pid_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.pid_file = Some(path.into());
+        self
+    }
+
+    /// Leaves all signals but SIGCHLD to the program. A worker still drains at TERM, INT and QUIT.
+    #[must_use]
+    pub fn without_signals(mut self) -> Self {
+        self.signals = Handled::ChildOnly;
+        self
+    }
+
+    /// Calls this in the master for everything that happens: a worker was spawned, is ready, exited. It should be
+    /// quick, and must not start threads: the master forks.
+    #[must_use]
+    pub fn on_event(mut self, hook: impl FnMut(&Event) + 'a) -> Self {
+        self.on_event = Box::new(hook);
+        self
+    }
+
+    /// Calls this in the master at each reload, before anything is forked: it reads the program's configuration anew
+    /// and may answer another number of workers. Its error fails the reload, and everything stays as it was.
+    #[must_use]
+    pub fn on_reload(mut self, hook: impl FnMut() -> Result<Option<u32>> + 'a) -> Self {
+        self.on_reload = Box::new(hook);
+        self
+    }
+
+    /// Serves each connection by a function that reads and writes at will: one connection at a time in each worker, or
+    /// with [`Model::PerConnection`] one in each process. An error that it returns ends its connection and is a line
+    /// in the log.
+    ///
+    /// # Errors
+    /// See [`Server`].
+    pub fn serve(self, handler: impl Fn(Connection) -> io::Result<()>) -> Result<Outcome> {
+        match self.model.unwrap_or(Model::Blocking) {
+            Model::Event => {
+                Err(Error::usage("cannot serve a handler by the event model: it would block the loop")
+                    .remedy("use the blocking or per-connection model, or serve_session"))
+            }
+            Model::Blocking => self.run("tcp", Blocking::handler(handler)),
+            Model::PerConnection => {
+                let reap = reap(self.settings.reap);
+                self.run("tcp", PerConnection::handler(handler, reap))
+            }
+        }
+    }
+
+    /// Serves a protocol of your own. The function is called in each worker, after the fork, and makes what opens a
+    /// session for each connection.
+    ///
+    /// # Errors
+    /// See [`Server`].
+    pub fn serve_session<A: Application>(self, make: impl Fn(&Worker) -> io::Result<A>) -> Result<Outcome> {
+        self.serve_protocol("tcp", make, None)
+    }
+
+    /// Serves sessions on stream listeners and `datagrams` on the others.
+    pub(crate) fn serve_protocol<A: Application>(
+        self,
+        protocol: &'static str,
+        make: impl Fn(&Worker) -> io::Result<A>,
+        datagrams: Option<DatagramFactory>,
+    ) -> Result<Outcome> {
+        match self.model.unwrap_or(Model::Event) {
+            Model::Event => self.run(protocol, EventLoop::new(make).datagrams(datagrams)),
+            Model::Blocking => self.run(protocol, Blocking::sessions(make).datagrams(datagrams)),
+            Model::PerConnection => {
+                let reap = reap(self.settings.reap);
+                self.run(protocol, PerConnection::sessions(make, reap).datagrams(datagrams))
+            }
+        }
+    }
+}
+
+/// The worker's word for the setting's: `worker` knows nothing of settings.
+fn reap(setting: Reap) -> per_connection::Reap {
+    match setting {
+        Reap::Wait => per_connection::Reap::Wait,
+        Reap::Ignore => per_connection::Reap::Ignore,
+        Reap::DoubleFork => per_connection::Reap::DoubleFork,
+    }
+}
+
+impl fmt::Debug for Server<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("settings", &self.settings)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}

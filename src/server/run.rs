@@ -1,0 +1,99 @@
+//! From settings to a running master, in order: whatever can fail for the user's sake fails before the first fork.
+
+use std::{cell::RefCell, collections::hash_map::RandomState, hash::BuildHasher};
+
+use super::{Event, Outcome, Server};
+use crate::{
+    config::Settings,
+    error::{Error, Result},
+    logging,
+    master::{Ending, Hooks, Instruments, Master, Place, Plan, Policy, RespawnPolicy},
+    process::{fds, signal, spawn, title},
+    worker::{self, Serve},
+};
+
+impl Server<'_> {
+    /// Binds, forks and supervises until the end.
+    pub(super) fn run(self, protocol: &'static str, application: impl Serve) -> Result<Outcome> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.settings.validate()?;
+        let inherited = prepare_process()?;
+        let instruments = Instruments::new(self.signals, inherited);
+        let instruments = instruments.map_err(|cause| Error::system("start a master", cause))?;
+        let place = Place::take(&self.settings)?;
+        show(&place.name);
+        let urls: Vec<_> = place.listeners.iter().map(|listener| listener.url(protocol)).collect();
+        let name = place.name.clone();
+        let seed = RandomState::new().hash_one(&name);
+        let plan = Plan {
+            protocol,
+            workers: self.settings.workers.count(),
+            policy: policy(&self.settings),
+            limits: limits(&self.settings),
+            application: &application,
+            place,
+        };
+        let on_event = RefCell::new(self.on_event);
+        let (settings, mut on_reload) = (self.settings, self.on_reload);
+        let hooks = Hooks {
+            on_reload: Box::new(move || settings.validate().and_then(|()| on_reload())),
+            on_ready: Box::new(|workers| {
+                let (name, urls) = (name.clone(), urls.clone());
+                (on_event.borrow_mut())(&Event::Started { name, workers, urls });
+            }),
+            on_news: Box::new(|news| {
+                if let Some(event) = Event::from_news(news) {
+                    (on_event.borrow_mut())(&event);
+                }
+            }),
+        };
+        match Master::new(plan, instruments, hooks, seed).run() {
+            Ending::Stopped => Ok(Outcome::Stopped),
+            Ending::Failed(why) => Err(Error::failed(why)),
+        }
+    }
+}
+
+/// Makes good what this process was started with: closed standard descriptors, ignored or blocked signals. Answers
+/// the names of those signals.
+fn prepare_process() -> Result<Vec<&'static str>> {
+    spawn::single_threaded().map_err(|threads| {
+        Error::failed(format!("cannot fork workers: {threads}")).remedy("start the server before any thread")
+    })?;
+    fds::ensure_stdio()
+        .map_err(|cause| Error::system("open /dev/null for a closed standard descriptor", cause))?;
+    let inherited = signal::reset_inherited();
+    if !inherited.is_empty() {
+        let names = inherited.join(",");
+        let facts = [("event", "signals-reset".into()), ("signals", names.as_str().into())];
+        logging::event(log::Level::Warn, "signals ignored or blocked at the start were reset", &facts);
+    }
+    Ok(inherited)
+}
+
+/// Says in ps(1) and pstree(1) what this process is.
+fn show(name: &str) {
+    title::reserve();
+    title::set(&format!("forkd: master {name}"));
+    // Without it they show the program's name, which is no harm.
+    let _ = title::set_comm("forkd-master");
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let limits = &settings.limits;
+    Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default() }
+}
+
+fn limits(settings: &Settings) -> worker::Limits {
+    let limits = &settings.limits;
+    worker::Limits {
+        idle: limits.idle,
+        header: limits.header,
+        body: limits.body,
+        write: limits.write,
+        linger: limits.linger,
+        drain: limits.drain,
+    }
+}
