@@ -5,6 +5,8 @@
 //! a process that is gone before it is read was never there, and that is no error.
 #![allow(dead_code)]
 
+pub mod netlink;
 pub mod snapshot;
+pub mod sock;
 pub mod stat;
 pub mod text;
