@@ -14,7 +14,7 @@ use std::{
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
-use super::{Worker, session::Peer, stop::Stop};
+use super::{session::Peer, stop::Stop};
 use crate::{
     listener::{self, Kind, Listener, Mode},
     logging::TARGET,
@@ -107,7 +107,7 @@ impl Doors {
     }
 
     /// Stops waiting for connections for a moment, and says why once.
-    fn no_room(&mut self, set: &Epoll, listeners: &[Listener], error: &io::Error) {
+    pub fn no_room(&mut self, set: &Epoll, listeners: &[Listener], error: &io::Error) {
         if !self.told {
             log::warn!(target: TARGET, "cannot accept a connection: {error} (raise the limit on descriptors); clients wait");
             self.told = true;
@@ -151,14 +151,13 @@ impl Doors {
         }
     }
 
-    /// Accepts no more: the worker's copies of the listeners leave the set and are closed.
+    /// Accepts no more: the listeners leave the set, and may be closed then.
     ///
     /// They leave first: other processes hold the same sockets, and the set would report them for ever.
-    pub fn close(&mut self, set: &Epoll, worker: &mut Worker) {
-        for listener in worker.listeners() {
+    pub fn close(&mut self, set: &Epoll, listeners: &[Listener]) {
+        for listener in listeners {
             let _ = set.delete(listener);
         }
-        worker.close_listeners();
         self.state = State::Closed;
     }
 }

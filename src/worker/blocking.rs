@@ -17,15 +17,11 @@ use super::{
     connection::Connection,
     datagrams::{Answering, DatagramFactory, LONGEST, Post},
     limits::timeout,
-    link::{Link, Watch},
+    link::{Link, Porch, Watch},
     session::Peer,
     streams::{Desk, Handler, Sessions, Streams},
 };
-use crate::{
-    listener::{Kind, Listener},
-    logging::TARGET,
-    process::clock::Time,
-};
+use crate::{listener::Kind, logging::TARGET, process::clock::Time};
 
 /// Serves one connection after the other.
 #[derive(Debug)]
@@ -68,8 +64,9 @@ impl<S: Streams> Serve for Blocking<S> {
         let doors = Doors::open(&set, &worker.stop, worker.listeners())?;
         let numbers = worker.listeners().iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream);
         let streams = numbers.map(|(number, _)| number).collect();
+        let porch = Porch::new(worker.take_listeners());
         let buffer = if post.is_empty() { Vec::new() } else { vec![0; LONGEST] };
-        Loop { worker, desk, post, set, doors, streams, next: 0, buffer }.run()
+        Loop { worker, desk, post, set, doors, porch, streams, next: 0, buffer }.run()
     }
 
     fn model(&self) -> &'static str {
@@ -84,6 +81,7 @@ struct Loop<'a, D> {
     post: Post,
     set: Epoll,
     doors: Doors,
+    porch: Porch,
     /// The numbers of the doors at which connections wait, and at which of them to look first.
     streams: Vec<usize>,
     next: usize,
@@ -101,7 +99,8 @@ impl<D: Desk> Loop<'_, D> {
             }
         }
         // Who waits in the queue is the other workers'; this one has nobody.
-        self.doors.close(&self.set, self.worker);
+        self.doors.close(&self.set, &self.porch.listeners());
+        self.worker.close_listeners();
         Ok(())
     }
 
@@ -110,7 +109,7 @@ impl<D: Desk> Loop<'_, D> {
         for _ in 0..self.streams.len() {
             let number = self.streams[self.next];
             self.next = (self.next + 1) % self.streams.len();
-            match self.doors.accept(&self.set, self.worker.listeners(), number)? {
+            match self.doors.accept(&self.set, &self.porch.listeners(), number)? {
                 Visitor::Connection(socket, peer) => return Ok(Some((socket, peer))),
                 Visitor::Nobody => {}
                 Visitor::NoRoom => break,
@@ -123,8 +122,9 @@ impl<D: Desk> Loop<'_, D> {
         let row = self.worker.row();
         row.beat(Time::now());
         row.accepted();
-        let watch = Watch::new(Arc::clone(&self.worker.stop), *self.worker.limits(), row.clone());
-        if let Err(error) = self.desk.serve(Link::new(socket, peer, watch), self.worker.listeners()) {
+        let stop = Arc::clone(&self.worker.stop);
+        let watch = Watch::new(stop, *self.worker.limits(), row.clone(), self.porch.clone());
+        if let Err(error) = self.desk.serve(Link::new(socket, peer, watch)) {
             log::debug!(target: TARGET, "connection ended: {error}");
         }
         self.worker.row().closed();
@@ -132,8 +132,9 @@ impl<D: Desk> Loop<'_, D> {
 
     fn serve_datagrams(&mut self) {
         for number in self.post.numbers() {
-            let listener: &Listener = &self.worker.listeners()[number];
-            self.post.serve(number, listener, &mut self.buffer, self.worker.row());
+            if let Some(listener) = self.porch.listeners().get(number) {
+                self.post.serve(number, listener, &mut self.buffer, self.worker.row());
+            }
         }
     }
 
@@ -148,7 +149,7 @@ impl<D: Desk> Loop<'_, D> {
         }
         self.worker.row().beat(Time::now());
         if pause.is_some_and(|end| end <= Time::now()) {
-            self.doors.resume(&self.set, self.worker.listeners())?;
+            self.doors.resume(&self.set, &self.porch.listeners())?;
         }
         self.worker.stop.look().map(drop)
     }

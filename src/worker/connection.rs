@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     limits::Limits,
-    link::Link,
+    link::{Link, Outside},
     output::Output,
     session::{FileRange, Limit, Peer},
 };
@@ -82,7 +82,7 @@ impl Connection {
                 (since, drains) = (Time::now(), true);
             }
             let limit = self.link.watch().limits().of(Limit::Idle, drains);
-            if self.link.wait(&[], limit.map(|limit| since + limit))?.is_none() {
+            if self.link.wait(Outside::Unwatched, limit.map(|limit| since + limit))?.is_none() {
                 return if self.draining() { Ok(0) } else { Err(io::ErrorKind::TimedOut.into()) };
             }
         }

@@ -7,7 +7,7 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -39,7 +39,22 @@ pub struct Watch {
     stop: Arc<Stop>,
     limits: Limits,
     row: Row,
+    porch: Porch,
     drain_since: Option<Time>,
+}
+
+/// The listeners of a process that serves one connection at a time, within reach of that connection: whoever waits
+/// for its client sees who else waits, and closes them as soon as the process is told to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Porch(Arc<Mutex<Vec<Listener>>>);
+
+/// Whether a wait also ends when somebody comes to the [`Porch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// It does.
+    Watched,
+    /// It does not.
+    Unwatched,
 }
 
 /// What ended a wait; several may at once.
@@ -53,10 +68,34 @@ pub struct Woken {
     pub others: bool,
 }
 
+impl Porch {
+    /// The porch with these doors.
+    pub fn new(listeners: Vec<Listener>) -> Self {
+        Self(Arc::new(Mutex::new(listeners)))
+    }
+
+    /// Its listeners; none once it is closed.
+    pub fn listeners(&self) -> MutexGuard<'_, Vec<Listener>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody waits there now.
+    pub fn anyone(&self) -> bool {
+        let doors = self.listeners();
+        let mut fds: Vec<_> = doors.iter().map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)).collect();
+        !fds.is_empty() && poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Closes this process's copies: who waits there is for other workers.
+    pub fn close(&self) {
+        self.listeners().clear();
+    }
+}
+
 impl Watch {
     /// Watches that stop, with these limits.
-    pub fn new(stop: Arc<Stop>, limits: Limits, row: Row) -> Self {
-        Self { stop, limits, row, drain_since: None }
+    pub fn new(stop: Arc<Stop>, limits: Limits, row: Row, porch: Porch) -> Self {
+        Self { stop, limits, row, porch, drain_since: None }
     }
 
     /// The limits.
@@ -67,6 +106,11 @@ impl Watch {
     /// The row.
     pub fn row(&self) -> &Row {
         &self.row
+    }
+
+    /// Where others wait.
+    pub fn porch(&self) -> &Porch {
+        &self.porch
     }
 
     /// Whether to finish what there is and take no more.
@@ -88,28 +132,45 @@ impl Watch {
         &mut self,
         socket: BorrowedFd<'_>,
         events: PollFlags,
-        others: &[Listener],
+        outside: Outside,
         deadline: Option<Time>,
     ) -> io::Result<Option<Woken>> {
         loop {
             let deadline = [deadline, self.drain_deadline()].into_iter().flatten().min();
-            let mut fds = Vec::with_capacity(2 + others.len());
-            fds.extend([PollFd::new(socket, events), PollFd::new(self.stop.fd()?, PollFlags::POLLIN)]);
-            fds.extend(others.iter().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
-            match poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX)) {
-                // A signal, perhaps the one that means to stop: its descriptor is readable now.
-                Err(Errno::EINTR) => continue,
-                Err(error) => return Err(error.into()),
-                Ok(0) if deadline.is_some_and(|deadline| deadline <= Time::now()) => return Ok(None),
-                Ok(_) => {}
+            let woken = self.poll(socket, events, outside, deadline)?;
+            if woken.stop && self.stop.look()? {
+                self.row.draining();
+                self.porch.close();
             }
-            let happened = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
-            let (ready, news, others) = (happened(&fds[0]), happened(&fds[1]), fds[2..].iter().any(happened));
-            let stop = news && self.stop.look()?;
-            if ready || stop || others {
-                return Ok(Some(Woken { ready, stop, others }));
+            let news = Woken { stop: woken.stop && self.draining(), ..woken };
+            if news != Woken::default() {
+                return Ok(Some(news));
+            }
+            if deadline.is_some_and(|deadline| deadline <= Time::now()) {
+                return Ok(None);
             }
         }
+    }
+
+    /// One poll(2); nothing has happened if a signal ended it, but that one may be heard of at the next.
+    fn poll(
+        &self,
+        socket: BorrowedFd<'_>,
+        events: PollFlags,
+        outside: Outside,
+        deadline: Option<Time>,
+    ) -> io::Result<Woken> {
+        let doors = (outside == Outside::Watched).then(|| self.porch.listeners());
+        let mut fds = Vec::with_capacity(4);
+        fds.extend([PollFd::new(socket, events), PollFd::new(self.stop.fd()?, PollFlags::POLLIN)]);
+        let door = |door| PollFd::new(Listener::as_fd(door), PollFlags::POLLIN);
+        fds.extend(doors.iter().flat_map(|doors| doors.iter()).map(door));
+        match poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX)) {
+            Err(Errno::EINTR) => return Ok(Woken::default()),
+            count => count?,
+        };
+        let happened = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
+        Ok(Woken { ready: happened(&fds[0]), stop: happened(&fds[1]), others: fds[2..].iter().any(happened) })
     }
 }
 
@@ -151,13 +212,13 @@ impl Link {
         }
     }
 
-    /// Waits until there is something to read, until the stop has news, until somebody waits at one of these doors;
+    /// Waits until there is something to read, until the stop has news, until somebody comes to the porch;
     /// `None` when the deadline passes, or that of the drain.
     ///
     /// # Errors
     /// Those of poll(2).
-    pub fn wait(&mut self, others: &[Listener], deadline: Option<Time>) -> io::Result<Option<Woken>> {
-        self.watch.wait(self.socket.as_fd(), PollFlags::POLLIN, others, deadline)
+    pub fn wait(&mut self, outside: Outside, deadline: Option<Time>) -> io::Result<Option<Woken>> {
+        self.watch.wait(self.socket.as_fd(), PollFlags::POLLIN, outside, deadline)
     }
 
     /// Sends everything, within the limit on writing.
@@ -188,7 +249,7 @@ impl Link {
 
     fn wait_for_room(&mut self, deadline: Option<Time>) -> io::Result<()> {
         loop {
-            match self.watch.wait(self.socket.as_fd(), PollFlags::POLLOUT, &[], deadline)? {
+            match self.watch.wait(self.socket.as_fd(), PollFlags::POLLOUT, Outside::Unwatched, deadline)? {
                 None => return Err(io::ErrorKind::TimedOut.into()),
                 Some(woken) if woken.ready => return Ok(()),
                 // A drain has begun: its deadline counts from here on.
@@ -210,7 +271,7 @@ impl Link {
             match self.read(&mut rest) {
                 Ok(1..) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match self.wait(&[], Some(deadline)) {
+                    match self.wait(Outside::Unwatched, Some(deadline)) {
                         Ok(Some(_)) => {}
                         Ok(None) | Err(_) => return,
                     }

@@ -206,13 +206,18 @@ impl Worker {
         &self.limits
     }
 
+    /// Leaves the listeners to a driver that keeps them elsewhere.
+    fn take_listeners(&mut self) -> Vec<Listener> {
+        mem::take(&mut self.listeners)
+    }
+
     /// Begins to drain: no more is accepted by this process. Other workers hold the same sockets, so what waits in
     /// their queues is theirs.
     ///
     /// A set of epoll(7) must have forgotten the listeners by then: it would go on reporting them.
     fn close_listeners(&mut self) {
         self.row.draining();
-        drop(mem::take(&mut self.listeners));
+        drop(self.take_listeners());
     }
 }
 

@@ -2,19 +2,19 @@
 //!
 //! The blocking model and the per-connection model share it: read, step, send, and wait by the session's own limit.
 //!
-//! Where others wait for this process (`others` are its doors), a connection that is kept between messages must not
+//! Where others wait for this process a connection that is kept between messages must not
 //! hold it: its next answer says that it is the last one, and if it stays silent it is closed after a moment.
 
 use std::{io, time::Duration};
 
 use super::{
-    link::{Link, Woken},
+    link::{Link, Outside, Woken},
     output::Output,
     session::{Limit, Session},
     step::{Kept, Step, Then, restarts, step},
     streams::panicked,
 };
-use crate::{listener::Listener, process::clock::Time};
+use crate::process::clock::Time;
 
 /// How long a kept connection may be silent while others wait.
 const YIELD: Duration = Duration::from_millis(100);
@@ -23,7 +23,6 @@ const YIELD: Duration = Duration::from_millis(100);
 struct Pump<'a, S> {
     session: S,
     link: &'a mut Link,
-    others: &'a [Listener],
     kept: Kept,
     output: Output,
     /// What it waits for, since when, and the bytes of a body since then.
@@ -52,16 +51,10 @@ enum Came {
 ///
 /// # Errors
 /// When the peer has broken the connection, or took nothing within the limit.
-pub fn pump<S: Session>(
-    session: S,
-    link: &mut Link,
-    others: &[Listener],
-    buffer: &mut [u8],
-) -> io::Result<()> {
+pub fn pump<S: Session>(session: S, link: &mut Link, buffer: &mut [u8]) -> io::Result<()> {
     let pump = Pump {
         session,
         link,
-        others,
         kept: Kept::default(),
         output: Output::new(),
         limit: None,
@@ -74,7 +67,7 @@ pub fn pump<S: Session>(
     pump.run(buffer)
 }
 
-impl<'a, S: Session> Pump<'a, S> {
+impl<S: Session> Pump<'_, S> {
     fn run(mut self, buffer: &mut [u8]) -> io::Result<()> {
         let mut then = self.step(Step::Open, &[])?;
         loop {
@@ -98,7 +91,9 @@ impl<'a, S: Session> Pump<'a, S> {
     }
 
     fn step(&mut self, kind: Step, fresh: &[u8]) -> io::Result<Then> {
-        let last = self.link.watch().draining() || self.crowded.is_some();
+        // Whoever woke this process may be with another one by now.
+        let last =
+            self.link.watch().draining() || (self.crowded.is_some() && self.link.watch().porch().anyone());
         let row = self.link.watch().row();
         let input = self.kept.join(fresh);
         let taken = step(&mut self.session, kind, input, &mut self.output, row, last).map_err(panicked)?;
@@ -120,7 +115,7 @@ impl<'a, S: Session> Pump<'a, S> {
     /// Waits for what the session waits for.
     fn wait(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
         // A fresh connection has mostly said something by now. On a kept one there is a look at the doors first.
-        let kept = self.limit == Some(Limit::Idle) && self.begun && !self.others.is_empty();
+        let kept = self.limit == Some(Limit::Idle) && self.begun;
         let mut ready = !kept;
         loop {
             if ready {
@@ -140,8 +135,11 @@ impl<'a, S: Session> Pump<'a, S> {
                 self.since = if self.limit == Some(Limit::Idle) { Time::now() } else { self.since };
                 return Ok(Came::Drain);
             }
-            match self.link.wait(self.doors(), self.deadline())? {
-                None => return Ok(self.late()),
+            match self.link.wait(self.outside(), self.deadline())? {
+                None => match self.late() {
+                    Some(came) => return Ok(came),
+                    None => ready = false,
+                },
                 Some(Woken { ready: now, others, .. }) => {
                     ready = now;
                     if others && self.crowded.is_none() {
@@ -152,11 +150,11 @@ impl<'a, S: Session> Pump<'a, S> {
         }
     }
 
-    /// Whose coming would change anything.
-    fn doors(&self) -> &'a [Listener] {
+    /// Whether anybody's coming would change anything.
+    fn outside(&self) -> Outside {
         let yields =
             self.limit == Some(Limit::Idle) && self.crowded.is_none() && !self.link.watch().draining();
-        if yields { self.others } else { &[] }
+        if yields { Outside::Watched } else { Outside::Unwatched }
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -172,10 +170,19 @@ impl<'a, S: Session> Pump<'a, S> {
         self.crowded.filter(|_| self.limit == Some(Limit::Idle)).map(|since| since.max(self.since) + wait)
     }
 
-    fn late(&self) -> Came {
+    /// What it means that a deadline has passed; nothing if it was for others who are gone.
+    fn late(&mut self) -> Option<Came> {
         let watch = self.link.watch();
         let limit = self.limit.unwrap_or(Limit::Idle);
         let own = watch.limits().of(limit, watch.draining()).map(|limit| self.since + limit);
-        if own.is_some_and(|own| own <= Time::now()) { Came::Late(limit) } else { Came::Enough }
+        let now = Time::now();
+        if own.is_some_and(|own| own <= now) {
+            return Some(Came::Late(limit));
+        }
+        if self.patience().is_some_and(|end| end <= now) && !self.link.watch().porch().anyone() {
+            self.crowded = None;
+            return None;
+        }
+        Some(Came::Enough)
     }
 }

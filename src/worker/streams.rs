@@ -3,7 +3,7 @@
 use std::{cell::RefCell, error, fmt, io, sync::Arc};
 
 use super::{Worker, connection::Connection, guard, link::Link, pump::pump, session::Application};
-use crate::{listener::Listener, logging::TARGET};
+use crate::logging::TARGET;
 
 /// How connections are to be served, before there is a worker.
 pub trait Streams {
@@ -19,11 +19,11 @@ pub trait Streams {
 
 /// What serves one connection after the other.
 pub trait Desk {
-    /// Serves a connection until it ends; `others` are the doors at which its next client waits.
+    /// Serves a connection until it ends.
     ///
     /// # Errors
     /// What broke the connection. It is nobody's fault here.
-    fn serve(&self, link: Link, others: &[Listener]) -> io::Result<()>;
+    fn serve(&self, link: Link) -> io::Result<()>;
 }
 
 /// The sessions of an application, made by this factory in each worker.
@@ -55,9 +55,9 @@ where
 }
 
 impl<A: Application> Desk for Pumped<A> {
-    fn serve(&self, mut link: Link, others: &[Listener]) -> io::Result<()> {
+    fn serve(&self, mut link: Link) -> io::Result<()> {
         let session = guard::contain(|| self.application.open(link.peer())).map_err(panicked)?;
-        pump(session, &mut link, others, &mut self.buffer.borrow_mut())
+        pump(session, &mut link, &mut self.buffer.borrow_mut())
     }
 }
 
@@ -77,7 +77,7 @@ where
     F: Fn(Connection) -> io::Result<()>,
 {
     /// The handler alone knows when its client can be left, so it is not hurried for the sake of others.
-    fn serve(&self, link: Link, _: &[Listener]) -> io::Result<()> {
+    fn serve(&self, link: Link) -> io::Result<()> {
         let row = link.watch().row().clone();
         let end = guard::contain(|| (self.0)(Connection::new(link))).map_err(panicked)?;
         row.end();
@@ -91,7 +91,7 @@ struct Panicked;
 
 /// The error of a connection whose session or handler panicked.
 pub fn panicked(panic: String) -> io::Error {
-    log::error!(target: TARGET, "connection closed: its handler panicked: {panic}");
+    log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
     io::Error::other(Panicked)
 }
 

@@ -192,7 +192,8 @@ impl<'a, A: Application> Engine<'a, A> {
 
     /// Takes no more, tells each session so, and gives the silent ones a moment.
     fn begin_drain(&mut self) {
-        self.doors.close(&self.set, self.worker);
+        self.doors.close(&self.set, self.worker.listeners());
+        self.worker.close_listeners();
         let limit = self.limits.drain_of(self.worker.stop.orphaned());
         self.drain = Some(Drain { since: self.now, deadline: limit.map(|limit| self.now + limit) });
         self.table.restart(Wait::Read(Limit::Idle), self.now);
@@ -232,7 +233,7 @@ impl<'a, A: Application> Engine<'a, A> {
         match guard::contain(|| self.application.open(peer)) {
             Err(panic) => {
                 self.row.closed();
-                log::error!(target: TARGET, "connection closed: its session panicked: {panic}");
+                log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
             }
             Ok(session) => {
                 let key = self.table.insert(Conn::new(socket, session), Wait::Read(Limit::Idle), self.now);
@@ -265,7 +266,7 @@ impl<'a, A: Application> Engine<'a, A> {
             match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some()) {
                 Ok(taken) => self.start_clock(key, count, taken),
                 Err(panic) => {
-                    log::error!(target: TARGET, "connection closed: its session panicked: {panic}");
+                    log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
                     self.output.clear();
                     self.close(key);
                 }

@@ -17,7 +17,7 @@ use crate::{
     sys::title,
     worker::{
         Worker,
-        link::{Link, Watch},
+        link::{Link, Porch, Watch},
         session::Peer,
         stop::{Boss, Stop},
         streams::{Desk, is_panic},
@@ -25,36 +25,37 @@ use crate::{
 };
 
 /// What a connection process has from its worker.
-pub struct Inheritance<'a> {
+pub struct Heir<'a> {
     /// The worker as it was at the fork.
     pub worker: &'a mut Worker,
     /// The line to the living one.
-    pub line: Option<Lifeline>,
+    pub line: Lifeline,
+    /// The connection.
+    pub socket: OwnedFd,
+    /// Who is at its other end.
+    pub peer: Peer,
+    /// The write end of the pipe by which the worker learns that this process is gone: open until then.
+    pub hold: OwnedFd,
 }
 
 /// Serves the connection; the answer is the exit code.
 ///
-/// `parent` is the worker; `None` after a double fork, where whoever adopts this process is a stranger. `hold` is the
-/// write end of the pipe by which the worker learns that this process is gone: it is open until then.
-pub fn live(
-    inheritance: Inheritance<'_>,
-    parent: Option<Pid>,
-    socket: OwnedFd,
-    peer: Peer,
-    hold: OwnedFd,
-    desk: &impl Desk,
-) -> i32 {
+/// `parent` is the worker; `None` after a double fork, where whoever adopts this process is a stranger.
+pub fn live(heir: Heir<'_>, parent: Option<Pid>, desk: &impl Desk) -> i32 {
+    let Heir { worker, line, socket, peer, hold } = heir;
     // Only the end of the process closes it.
     mem::forget(hold);
-    let watch = match start(inheritance, parent) {
+    let watch = match start(worker, &line, parent) {
         Ok(watch) => watch,
         Err(error) => {
             log::warn!(target: TARGET, "connection closed: cannot start its process: {error}");
             return 1;
         }
     };
+    // With its copy of the write end this process would keep the line whole for ever.
+    drop(line);
     signal::unblock_all();
-    match desk.serve(Link::new(socket, peer, watch), &[]) {
+    match desk.serve(Link::new(socket, peer, watch)) {
         Err(error) if is_panic(&error) => PANICKED,
         Err(error) => {
             log::debug!(target: TARGET, "connection ended: {error}");
@@ -65,14 +66,14 @@ pub fn live(
 }
 
 /// Leaves the worker's life and begins its own.
-fn start(Inheritance { worker, line }: Inheritance<'_>, parent: Option<Pid>) -> io::Result<Watch> {
+fn start(worker: &mut Worker, line: &Lifeline, parent: Option<Pid>) -> io::Result<Watch> {
     drop(mem::take(&mut worker.listeners));
     title::set(&format!("forkd: connection of worker {}", worker.slot));
     // A name is for eyes: to have none is no reason not to serve.
     let _ = title::set_comm("forkd-conn");
     // A handler that runs programs must be able to wait for them.
     signal::default(libc::SIGCHLD)?;
-    let line = line.ok_or(io::ErrorKind::BrokenPipe)?.reader()?;
+    let line = line.reader()?;
     let flag = StopFlag::new(parent)?;
     if let Some(parent) = parent {
         // A worker that has died meanwhile has broken the line, too.
@@ -81,5 +82,5 @@ fn start(Inheritance { worker, line }: Inheritance<'_>, parent: Option<Pid>) -> 
     let stop = Arc::new(Stop::new(flag, Arc::clone(&worker.tether), Boss::Worker(line)));
     // The last handle on the worker's stop: its own signals must not wake the worker any more.
     worker.stop = Arc::clone(&stop);
-    Ok(Watch::new(stop, worker.limits, Row::detached()))
+    Ok(Watch::new(stop, worker.limits, Row::detached(), Porch::default()))
 }

@@ -18,7 +18,7 @@ use nix::{
 
 use super::{
     Reap,
-    child::{self, Inheritance},
+    child::{self, Heir},
 };
 use crate::{
     logging::{self, TARGET},
@@ -58,6 +58,11 @@ pub struct Parent<'a> {
     /// The read ends of the pipes, by the numbers of their events: one for each connection process.
     visits: HashMap<u64, OwnedFd>,
     last: u64,
+    /// A connection that has no process yet, and the pipe for its process.
+    guest: Option<(OwnedFd, Peer)>,
+    pipe: Option<(OwnedFd, OwnedFd)>,
+    /// Whether the log has heard that there is none to be had.
+    told: bool,
     drain_until: Option<Option<Time>>,
 }
 
@@ -102,6 +107,9 @@ impl<'a> Parent<'a> {
             unreaped: 0,
             visits: HashMap::new(),
             last: CHILDREN,
+            guest: None,
+            pipe: None,
+            told: false,
             drain_until: None,
         })
     }
@@ -129,7 +137,7 @@ impl<'a> Parent<'a> {
                     Token::Own(visit) => self.end_visit(visit),
                 }
             }
-            self.reopen_doors()?;
+            self.reopen_doors(desk)?;
         }
         if !self.visits.is_empty() {
             // Whoever is stuck has a second from here on: an orphan's deadline. Our own flag is raised already.
@@ -150,29 +158,50 @@ impl<'a> Parent<'a> {
             self.post.serve(number, listener, &mut self.buffer, self.worker.row());
             return Ok(());
         }
-        match self.doors.accept(&self.set, self.worker.listeners(), number)? {
-            Visitor::Connection(socket, peer) => {
-                if let Err(error) = self.admit(socket, peer, desk) {
-                    log::warn!(target: TARGET, "connection closed: cannot make a process for it: {error}");
-                    self.pause(Some(Time::now() + AFTER_FAILURE));
-                }
-                if self.visits.len() >= self.most {
-                    self.pause(None);
-                }
-            }
-            Visitor::Nobody | Visitor::NoRoom => {}
+        // Without a pipe to learn its end by, nobody is let in: the queue keeps whom this worker cannot serve.
+        if let Err(error) = self.prepare() {
+            self.doors.no_room(&self.set, self.worker.listeners(), &error);
+            return Ok(());
+        }
+        if let Visitor::Connection(socket, peer) =
+            self.doors.accept(&self.set, self.worker.listeners(), number)?
+        {
+            self.guest = Some((socket, peer));
+            self.seat(desk);
         }
         Ok(())
     }
 
-    /// Forks a process for a connection.
-    fn admit(&mut self, socket: OwnedFd, peer: Peer, desk: &impl Desk) -> io::Result<()> {
-        let (ended, hold) = pipe2(OFlag::O_CLOEXEC)?;
-        let visit = self.last + 1;
-        self.set.add(&ended, EpollEvent::new(EpollFlags::EPOLLIN, Token::Own(visit).into()))?;
-        let (reap, worker) = (self.reap, getpid());
+    fn prepare(&mut self) -> io::Result<()> {
+        if self.pipe.is_none() {
+            self.pipe = Some(pipe2(OFlag::O_CLOEXEC)?);
+        }
+        Ok(())
+    }
+
+    /// Gives the guest a process; while there is none to be had it stays, and nobody else is let in.
+    fn seat(&mut self, desk: &impl Desk) {
+        match self.admit(desk) {
+            Ok(()) => self.told = false,
+            Err(error) => {
+                if !self.told {
+                    log::warn!(target: TARGET, "cannot fork for a connection: {error}; clients wait");
+                    self.told = true;
+                }
+                self.pause(Some(Time::now() + AFTER_FAILURE));
+            }
+        }
+        if self.visits.len() >= self.most {
+            self.pause(None);
+        }
+    }
+
+    /// Forks a process for the guest.
+    fn admit(&mut self, desk: &impl Desk) -> io::Result<()> {
+        self.prepare()?;
+        let (reap, worker, visit) = (self.reap, getpid(), self.last + 1);
         let pid = spawn::fork(|| {
-            let connection = |parent| child::live(self.bequeath(), parent, socket, peer, hold, desk);
+            let mut connection = |parent| self.bequeath().map_or(1, |heir| child::live(heir, parent, desk));
             match reap {
                 Reap::Wait | Reap::Ignore => connection(Some(worker)),
                 Reap::DoubleFork => i32::from(spawn::fork(|| connection(None)).is_err()),
@@ -185,9 +214,14 @@ impl<'a> Parent<'a> {
             Reap::DoubleFork if wait::join(pid)?.status == ExitStatus::Exited(0) => {}
             Reap::DoubleFork => return Err(io::Error::other("the process in between could not fork")),
         }
+        self.guest = None;
         self.worker.row().accepted();
         self.last = visit;
-        self.visits.insert(visit, ended);
+        // The write end is the child's alone from here on.
+        if let Some((ended, _)) = self.pipe.take() {
+            self.set.add(&ended, EpollEvent::new(EpollFlags::EPOLLIN, Token::Own(visit).into()))?;
+            self.visits.insert(visit, ended);
+        }
         Ok(())
     }
 
@@ -195,10 +229,12 @@ impl<'a> Parent<'a> {
     ///
     /// The read ends of its elder siblings' pipes stay open: they tell it nothing and nobody writes there, and to close
     /// them one by one would cost each connection more the more there are.
-    fn bequeath(&mut self) -> Inheritance<'_> {
+    fn bequeath(&mut self) -> Option<Heir<'_>> {
         self.children = None;
         self.set.give_up();
-        Inheritance { worker: self.worker, line: self.line.take() }
+        let (socket, peer) = self.guest.take()?;
+        let (_, hold) = self.pipe.take()?;
+        Some(Heir { worker: self.worker, line: self.line.take()?, socket, peer, hold })
     }
 
     /// A connection process is gone.
@@ -234,7 +270,8 @@ impl<'a> Parent<'a> {
             return Ok(());
         }
         if self.drain_until.is_none() {
-            self.doors.close(&self.set, self.worker);
+            self.doors.close(&self.set, self.worker.listeners());
+            self.worker.close_listeners();
             // Every connection process sees its line break.
             self.line = None;
         }
@@ -249,7 +286,11 @@ impl<'a> Parent<'a> {
         self.doors.pause(&self.set, self.worker.listeners(), until);
     }
 
-    fn reopen_doors(&mut self) -> io::Result<()> {
+    fn reopen_doors(&mut self, desk: &impl Desk) -> io::Result<()> {
+        let due = self.doors.pause_ends().is_none_or(|end| end <= Time::now());
+        if due && self.guest.is_some() && self.drain_until.is_none() {
+            self.seat(desk);
+        }
         let due = self.doors.pause_ends().is_none_or(|end| end <= Time::now());
         if due && self.visits.len() < self.most {
             self.doors.resume(&self.set, self.worker.listeners())?;
