@@ -30,6 +30,7 @@ mod worker;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+pub use app::http;
 pub use error::{Error, Kind as ErrorKind, Result};
 pub use server::{Event, Outcome, Server, WorkerId};
 pub use worker::{Worker, connection::Connection, session};

@@ -47,6 +47,16 @@ pub fn accept(listener: impl AsFd, mode: Mode) -> io::Result<(OwnedFd, PeerAddre
     Ok((socket, PeerAddress::from(&peer)))
 }
 
+impl PeerAddress {
+    /// Its port; `None` for a Unix-domain client.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Inet(inet) => Some(inet.port()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 impl From<&SockAddr> for PeerAddress {
     fn from(address: &SockAddr) -> Self {
         if let Some(inet) = address.as_socket() {

@@ -23,7 +23,8 @@
 use std::{fs::File, ops::Range, sync::Arc};
 
 use super::output::Output;
-use crate::{ipc::row::Row, listener::PeerAddress};
+use crate::ipc::row::Row;
+pub use crate::listener::PeerAddress;
 
 /// One connection's conversation.
 pub trait Session {

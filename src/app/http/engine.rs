@@ -1,0 +1,98 @@
+//! What all connections of one worker share: the handler, the limits, the date, and room to write a head in.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    time::SystemTime,
+};
+
+use super::{HttpSession, Request, Response, answer::Desk};
+use crate::{
+    protocol::http::{HeadLimits, Status},
+    worker::session::{Application, Peer},
+};
+
+/// HTTP/1.1 over a handler, as an [`Application`] for any worker model.
+///
+/// The handler runs within the worker and holds up whatever else that worker serves: under the event model it should
+/// be quick, under the others it may take its time.
+///
+/// ```
+/// use forkd::http::{Http, Response};
+///
+/// let app = Http::new(|request| Response::text(format!("you asked for {}\n", request.path()))).body_limit(64 << 10);
+/// ```
+#[derive(Debug)]
+pub struct Http<H> {
+    engine: Rc<Engine<H>>,
+}
+
+/// The shared part of all sessions. A worker has one thread, so counting references needs no atomics.
+#[derive(Debug)]
+pub(super) struct Engine<H> {
+    handler: H,
+    pub heads: HeadLimits,
+    pub body: u64,
+    pub desk: RefCell<Desk>,
+}
+
+impl<H: Fn(&Request<'_>) -> Response> Http<H> {
+    /// An application that takes requests with heads of up to 32 KiB and bodies of up to 1 MiB.
+    pub fn new(handler: H) -> Self {
+        let (heads, body) = (HeadLimits::default(), 1 << 20);
+        Self { engine: Rc::new(Engine { handler, heads, body, desk: RefCell::default() }) }
+    }
+
+    /// The same with this limit on the body of a request, in bytes. A larger one is answered with 413.
+    ///
+    /// # Panics
+    /// When a connection is open already.
+    #[must_use]
+    pub fn body_limit(self, bytes: u64) -> Self {
+        self.change(|engine| engine.body = bytes)
+    }
+
+    /// The same with these limits on the head of a request.
+    ///
+    /// # Panics
+    /// When a connection is open already.
+    #[must_use]
+    pub fn head_limits(self, limits: HeadLimits) -> Self {
+        self.change(|engine| engine.heads = limits)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Engine<H>)) -> Self {
+        change(Rc::get_mut(&mut self.engine).expect("limits are set before the first connection"));
+        self
+    }
+}
+
+impl<H: Fn(&Request<'_>) -> Response> Application for Http<H> {
+    type Session = HttpSession<H>;
+
+    fn open(&self, peer: &Peer) -> HttpSession<H> {
+        HttpSession::new(Rc::clone(&self.engine), peer.clone())
+    }
+}
+
+impl<H: Fn(&Request<'_>) -> Response> Engine<H> {
+    /// The handler's answer; a panic is a 500, a line in the log, and nothing more: the next request is served.
+    pub fn call(&self, request: &Request<'_>) -> Response {
+        // The handler is `Fn`: what it breaks halfway is behind its own locks and cells, which poison or not by their
+        // own rules. Nothing of ours is touched while it runs.
+        catch_unwind(AssertUnwindSafe(|| (self.handler)(request))).unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<&str>().copied();
+            let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            // Quoted, because a target may hold what a terminal would obey.
+            let asked = format!("{} {}", request.method(), request.target());
+            log::error!("the handler of {asked:?} panicked: {:?}", words.unwrap_or("no words"));
+            Response::text("500 Internal Server Error\n").status(Status::INTERNAL_SERVER_ERROR)
+        })
+    }
+
+    /// Looks at the clock, once for all requests that came together.
+    pub fn look_at_the_clock(&self) {
+        self.desk.borrow_mut().date.at(SystemTime::now());
+    }
+}

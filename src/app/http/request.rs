@@ -1,0 +1,79 @@
+//! A request as a handler sees it.
+
+use std::fmt;
+
+use super::Fields;
+use crate::{protocol::http::Head, worker::session::Peer};
+
+/// One request with its whole body, borrowed from the bytes that it came in.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    head: &'a Head<'a>,
+    body: &'a [u8],
+    peer: &'a Peer,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer) -> Self {
+        Self { head, body, peer }
+    }
+
+    /// Its method, in the case in which it came: `GET`.
+    pub fn method(&self) -> &'a str {
+        self.head.method
+    }
+
+    /// Its target as it came: `/tea?hot=1`, or a whole URL, or `*`.
+    pub fn target(&self) -> &'a str {
+        self.head.target.whole
+    }
+
+    /// Its path as it came, neither decoded nor normalized: `/tea`; `*` for `OPTIONS *`.
+    ///
+    /// Do not open files by it; [`Site`](crate::app::site::Site) knows how.
+    pub fn path(&self) -> &'a str {
+        self.head.target.path
+    }
+
+    /// What stands behind the first `?`, as it came: `hot=1`.
+    pub fn query(&self) -> Option<&'a str> {
+        self.head.target.query
+    }
+
+    /// The `host[:port]` that is asked, from the target if it is a URL, else from the Host field. Only HTTP/1.0 may
+    /// do without (RFC 9112, section 3.2).
+    pub fn host(&self) -> Option<&'a str> {
+        self.head.host()
+    }
+
+    /// The value of the first header field of this name that is text; names are compared without regard to case.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.head.fields.all(name).find_map(|value| str::from_utf8(value).ok())
+    }
+
+    /// All header fields, in the order in which they came. A trailer is not among them.
+    pub fn headers(&self) -> Fields<'a> {
+        self.head.fields
+    }
+
+    /// Its body; empty if it has none.
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// Who asks, and by which listener.
+    pub fn peer(&self) -> &'a Peer {
+        self.peer
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("target", &self.target())
+            .field("headers", &self.headers())
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! An answer as a handler makes it.
+
+use std::{borrow::Cow, fs::File, io, sync::Arc};
+
+use super::Status;
+use crate::worker::session::FileRange;
+
+/// An answer: a status, header fields, a body.
+///
+/// The server itself writes the fields Date, Content-Length, Connection and what else says where the message ends.
+///
+/// ```
+/// use forkd::http::Response;
+///
+/// let tea = Response::html("<h1>Tea</h1>").header("Cache-Control", "no-store");
+/// let none = Response::text("no such page\n").status(404);
+/// let moved = Response::empty(308).header("Location", "/tea");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub(super) status: Status,
+    pub(super) content_type: Option<Cow<'static, str>>,
+    pub(super) fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    pub(super) body: Body,
+    pub(super) closes: bool,
+}
+
+/// What an answer carries. Strings and bytes become one by `into`.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Bytes that live as long as the program: nothing is allocated for them.
+    Static(&'static [u8]),
+    /// Bytes of this answer alone.
+    Owned(Vec<u8>),
+    /// Bytes that others hold too.
+    Shared(Arc<[u8]>),
+    /// A part of a file. It is sent from the descriptor, and if the file has become shorter by then, the connection
+    /// is closed instead of sending fewer bytes than announced.
+    File(FileRange),
+}
+
+impl Response {
+    /// Plain text in UTF-8.
+    pub fn text(body: impl Into<Body>) -> Self {
+        Self::typed("text/plain; charset=utf-8", body)
+    }
+
+    /// A page of HTML in UTF-8. What it takes from a request must be escaped before.
+    pub fn html(body: impl Into<Body>) -> Self {
+        Self::typed("text/html; charset=utf-8", body)
+    }
+
+    /// A JSON document, already written.
+    pub fn json(body: impl Into<Body>) -> Self {
+        Self::typed("application/json", body)
+    }
+
+    /// Bytes of no particular type.
+    pub fn bytes(body: impl Into<Body>) -> Self {
+        Self::typed("application/octet-stream", body)
+    }
+
+    /// A whole file, in its length of now, as bytes of no particular type.
+    ///
+    /// # Errors
+    /// Those of fstat(2).
+    ///
+    /// ```no_run
+    /// # fn page() -> std::io::Result<forkd::http::Response> {
+    /// let file = std::fs::File::open("tea.png")?;
+    /// # Ok(
+    /// forkd::http::Response::file(file)?.header("Content-Type", "image/png")
+    /// # )
+    /// # }
+    /// ```
+    pub fn file(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self::bytes(FileRange { file: Arc::new(file), range: 0..length }))
+    }
+
+    /// An answer with this status and no body.
+    pub fn empty(status: impl Into<Status>) -> Self {
+        Self {
+            status: status.into(),
+            content_type: None,
+            fields: Vec::new(),
+            body: Body::Static(b""),
+            closes: false,
+        }
+    }
+
+    /// An answer 200 with this media type, such as `image/png`.
+    pub fn typed(content_type: impl Into<Cow<'static, str>>, body: impl Into<Body>) -> Self {
+        Self { content_type: Some(content_type.into()), body: body.into(), ..Self::empty(Status::OK) }
+    }
+
+    /// The same answer with another status, 200 to 599.
+    #[must_use]
+    pub fn status(mut self, status: impl Into<Status>) -> Self {
+        self.status = status.into();
+        self
+    }
+
+    /// The same answer with one more field. `Content-Type` replaces the one there is.
+    ///
+    /// A name that is no token, a value with a line end or another control character, and a field that the server
+    /// writes itself make the answer a 500, with the reason in the log: such a value would split the answer in two.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        if name.eq_ignore_ascii_case("content-type") {
+            self.content_type = Some(value);
+        } else {
+            self.fields.push((name, value));
+        }
+        self
+    }
+
+    /// The same answer as the last one on its connection.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+}
+
+impl Body {
+    /// How many bytes it has.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Static(bytes) => bytes.len() as u64,
+            Self::Owned(bytes) => bytes.len() as u64,
+            Self::Shared(bytes) => bytes.len() as u64,
+            Self::File(part) => part.range.end.saturating_sub(part.range.start),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::Static(text.as_bytes())
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::Static(bytes)
+    }
+}
+
+impl<const N: usize> From<&'static [u8; N]> for Body {
+    fn from(bytes: &'static [u8; N]) -> Self {
+        Self::Static(bytes)
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Owned(text.into_bytes())
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(bytes)
+    }
+}
+
+impl From<Arc<[u8]>> for Body {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::Shared(bytes)
+    }
+}
+
+impl From<FileRange> for Body {
+    fn from(part: FileRange) -> Self {
+        Self::File(part)
+    }
+}

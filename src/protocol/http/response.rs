@@ -1,0 +1,175 @@
+//! The head of an answer (RFC 9112, section 4), written straight into a buffer.
+
+use std::fmt;
+
+use super::{Persistence, Status, is_field_text, is_token};
+
+/// The interim answer by which a server asks for the body that a client holds back.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Fields that say where the message ends, or that the engine writes itself: a handler may not set them.
+const RESERVED: [&str; 7] =
+    ["connection", "content-length", "date", "keep-alive", "te", "transfer-encoding", "upgrade"];
+
+/// Why a head cannot be sent: it would not be read as it was meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The status is not that of a final answer, 200 to 599.
+    Status(Status),
+    /// A field's name is not a token.
+    Name,
+    /// A field's value has a line end, a NUL or another control character.
+    Value,
+    /// The field is written by the engine.
+    Reserved(&'static str),
+}
+
+/// Writes one head: status line, fields, and what ends it.
+///
+/// ```
+/// use forkd::protocol::http::{HeadEncoder, Persistence, Status};
+///
+/// let mut out = Vec::new();
+/// let mut head = HeadEncoder::begin(&mut out, Status::OK, b"Sun, 06 Nov 1994 08:49:37 GMT")?;
+/// head.field("Content-Type", "text/plain")?;
+/// assert!(head.field("X-Note", "a\r\nSet-Cookie: b").is_err());
+/// head.end(Some(13), Persistence::Keep);
+/// assert!(out.starts_with(b"HTTP/1.1 200 OK\r\nDate: Sun, 06"));
+/// assert!(out.ends_with(b"Content-Length: 13\r\n\r\n"));
+/// # Ok::<(), forkd::protocol::http::Unsendable>(())
+/// ```
+#[derive(Debug)]
+pub struct HeadEncoder<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> HeadEncoder<'a> {
+    /// Begins a head at the end of `out`.
+    ///
+    /// # Errors
+    /// A status that is not final; `out` is as it was.
+    pub fn begin(out: &'a mut Vec<u8>, status: Status, date: &[u8; 29]) -> Result<Self, Unsendable> {
+        match status.line() {
+            _ if !status.is_final() => return Err(Unsendable::Status(status)),
+            Some(line) => out.extend_from_slice(line.as_bytes()),
+            // The space behind the number stays where there are no words (RFC 9112, section 4).
+            None => out.extend_from_slice(format!("HTTP/1.1 {} \r\n", status.code()).as_bytes()),
+        }
+        out.extend_from_slice(b"Date: ");
+        out.extend_from_slice(date);
+        out.extend_from_slice(b"\r\n");
+        Ok(Self { out })
+    }
+
+    /// Writes one field.
+    ///
+    /// # Errors
+    /// A name or value that would be read as something else, or a field of the engine's; nothing is written then.
+    pub fn field(&mut self, name: &str, value: &str) -> Result<(), Unsendable> {
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(Unsendable::Name);
+        }
+        if let Some(reserved) = RESERVED.iter().find(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(Unsendable::Reserved(reserved));
+        }
+        if !value.bytes().all(is_field_text) {
+            return Err(Unsendable::Value);
+        }
+        self.trusted(name, value);
+        Ok(())
+    }
+
+    /// Ends the head. `length` is the body's; `None` for an answer that has no body by its status.
+    pub fn end(mut self, length: Option<u64>, persistence: Persistence) {
+        match persistence {
+            Persistence::Keep => {}
+            Persistence::KeepAnnounced => self.trusted("Connection", "keep-alive"),
+            Persistence::Close => self.trusted("Connection", "close"),
+        }
+        if let Some(length) = length {
+            self.out.extend_from_slice(b"Content-Length: ");
+            write_number(self.out, length);
+            self.out.extend_from_slice(b"\r\n");
+        }
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes a field of our own making.
+    fn trusted(&mut self, name: &str, value: &str) {
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b": ");
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Appends `number` in digits. Most bodies have fewer than a hundred bytes or a few thousand: the formatting machinery
+/// costs more than the digits.
+fn write_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status} is not the status of a final answer"),
+            Self::Name => f.write_str("a field name is not a token"),
+            Self::Value => f.write_str("a field value has a line end or another control character"),
+            Self::Reserved(name) => write!(f, "the field {name} is written by the server itself"),
+        }
+    }
+}
+
+impl std::error::Error for Unsendable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+    #[test]
+    fn a_head_is_written_as_it_is_read() {
+        let mut out = Vec::new();
+        let mut head = HeadEncoder::begin(&mut out, Status::from(299), DATE).unwrap();
+        head.field("ETag", "\"1\"").unwrap();
+        head.end(None, Persistence::Close);
+        let text = "HTTP/1.1 299 \r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"1\"\r\nConnection: close\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+
+    #[test]
+    fn what_would_be_read_otherwise_is_not_written() {
+        let mut out = Vec::new();
+        let mut head = HeadEncoder::begin(&mut out, Status::OK, DATE).unwrap();
+        for value in ["a\rb", "a\nb", "a\0b", "\x1b[1m", "\x7f"] {
+            assert_eq!(head.field("A", value), Err(Unsendable::Value), "{value:?}");
+        }
+        for name in ["", "a b", "a:", "a\n", "ä"] {
+            assert_eq!(head.field(name, "x"), Err(Unsendable::Name), "{name:?}");
+        }
+        assert_eq!(head.field("Content-length", "1"), Err(Unsendable::Reserved("content-length")));
+        for status in [0, 100, 101, 199, 600, 999] {
+            assert!(HeadEncoder::begin(&mut Vec::new(), Status::from(status), DATE).is_err());
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        for number in [0, 9, 10, 13, 4_294_967_296, u64::MAX] {
+            let mut out = Vec::new();
+            write_number(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
+}
