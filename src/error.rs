@@ -54,7 +54,7 @@ impl Error {
     ///
     /// ```
     /// let cause = std::io::Error::from_raw_os_error(13);
-    /// assert!(forkd::Error::system("open /etc/shadow", cause).to_string().starts_with("cannot open /etc/shadow: Perm"));
+    /// assert!(forkd::Error::system("open /etc/shadow", cause).to_string().starts_with("cannot open /etc/shadow: perm"));
     /// ```
     pub fn system(act: impl fmt::Display, cause: impl Into<io::Error>) -> Self {
         let cause = cause.into();
@@ -97,7 +97,8 @@ impl fmt::Display for Error {
             // The number in parentheses that the standard library appends says nothing that the words do not.
             let cause = cause.to_string();
             let words = cause.split(" (os error").next().unwrap_or_default();
-            write!(f, ": {words}")?;
+            let first = words.chars().next().into_iter().flat_map(char::to_lowercase);
+            write!(f, ": {}{}", first.collect::<String>(), words.chars().skip(1).collect::<String>())?;
         }
         match &self.remedy {
             Some(remedy) => write!(f, " ({remedy})"),
