@@ -30,6 +30,10 @@ pub enum Request {
     Scale(Scale),
     /// Open the log files again: they were renamed.
     Reopen,
+    /// Accept no more; the queue and the connections stay.
+    Pause,
+    /// Accept again.
+    Resume,
 }
 
 /// How a server ends.
@@ -101,6 +105,13 @@ pub const REQUESTS: &[Entry] = &[
         Request::Reopen,
         "open the log files again after they were renamed",
     ),
+    entry(
+        "pause",
+        Some(Signal::SIGWINCH),
+        Request::Pause,
+        "stop accepting, keep the queue and the connections",
+    ),
+    entry("resume", Some(Signal::SIGCONT), Request::Resume, "accept again"),
     entry("scale +1", Some(Signal::SIGTTIN), Request::Scale(Scale::Up(1)), "one worker more"),
     entry("scale -1", Some(Signal::SIGTTOU), Request::Scale(Scale::Down(1)), "one worker fewer"),
 ];

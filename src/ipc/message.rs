@@ -7,6 +7,8 @@
 pub enum Report {
     /// It accepts.
     Ready,
+    /// It has heeded the last [`Order::Accept`].
+    Accepts(Accepts),
     /// Why it is about to end, or why it cannot start: at most [`LAST_WORDS`] bytes.
     LastWords(String),
 }
@@ -16,6 +18,17 @@ pub enum Report {
 pub enum Order {
     /// Open the log files again: they were renamed.
     Reopen,
+    /// Accept, or leave the queue alone, from now on.
+    Accept(Accepts),
+}
+
+/// Whether a worker takes connections from the queue. The connections that it has go on either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    /// It does.
+    Yes,
+    /// The server is paused.
+    Paused,
 }
 
 /// The longest last words that cross, in bytes; what is longer is cut at a character.
@@ -34,6 +47,8 @@ impl Message for Report {
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Ready => vec![b'R'],
+            Self::Accepts(Accepts::Yes) => vec![b'Y'],
+            Self::Accepts(Accepts::Paused) => vec![b'P'],
             Self::LastWords(words) => {
                 [b"W", &words.as_bytes()[..words.floor_char_boundary(LAST_WORDS)]].concat()
             }
@@ -43,6 +58,8 @@ impl Message for Report {
     fn decode(datagram: &[u8]) -> Option<Self> {
         match datagram {
             [b'R'] => Some(Self::Ready),
+            [b'Y'] => Some(Self::Accepts(Accepts::Yes)),
+            [b'P'] => Some(Self::Accepts(Accepts::Paused)),
             [b'W', words @ ..] if words.len() <= LAST_WORDS => {
                 Some(Self::LastWords(String::from_utf8_lossy(words).into_owned()))
             }
@@ -55,12 +72,16 @@ impl Message for Order {
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Reopen => vec![b'O'],
+            Self::Accept(Accepts::Yes) => vec![b'Y'],
+            Self::Accept(Accepts::Paused) => vec![b'P'],
         }
     }
 
     fn decode(datagram: &[u8]) -> Option<Self> {
         match datagram {
             [b'O'] => Some(Self::Reopen),
+            [b'Y'] => Some(Self::Accept(Accepts::Yes)),
+            [b'P'] => Some(Self::Accept(Accepts::Paused)),
             _ => None,
         }
     }
@@ -72,6 +93,10 @@ mod tests {
 
     #[test]
     fn every_message_comes_back_as_it_was_sent() {
+        for accepts in [Accepts::Yes, Accepts::Paused] {
+            assert_eq!(Report::decode(&Report::Accepts(accepts).encode()), Some(Report::Accepts(accepts)));
+            assert_eq!(Order::decode(&Order::Accept(accepts).encode()), Some(Order::Accept(accepts)));
+        }
         for report in [Report::Ready, Report::LastWords("panicked: 僵尸".into())] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::{Caller, ChildId};
 use crate::{
-    ipc::ident::Generation,
+    ipc::{ident::Generation, message::Accepts},
     process::{Pid, exit::ExitStatus},
 };
 
@@ -12,9 +12,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Fork a worker; answered by `Spawned` or `SpawnFailed`.
-    Spawn { child: ChildId, generation: Generation },
+    Spawn { child: ChildId, generation: Generation, accepts: Accepts },
     /// Ask a child to finish what it has and take no more: SIGTERM.
     Drain { child: ChildId },
+    /// Order a child to take connections from the queue, or to leave it alone.
+    Accept { child: ChildId, accepts: Accepts },
     /// End a child and its process group: SIGKILL.
     Kill { child: ChildId },
     /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
@@ -98,6 +100,8 @@ pub enum News {
     ReloadFailed { generation: Generation, reason: String },
     /// Another number of workers is wanted.
     Scaled { from: u32, to: u32 },
+    /// The server takes connections from the queue, or leaves it alone, from now on.
+    Accepts { accepts: Accepts },
     /// A request that came without a caller was refused.
     Refused { text: String },
     /// The server begins to end.

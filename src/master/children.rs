@@ -78,6 +78,9 @@ impl Children {
             let Some(channel) = &process.channel else { return };
             match channel.receive() {
                 Received::Message(Report::Ready) => events.push(Event::Ready { child: id }),
+                Received::Message(Report::Accepts(accepts)) => {
+                    events.push(Event::Accepts { child: id, accepts });
+                }
                 Received::Message(Report::LastWords(words)) => {
                     events.push(Event::LastWords { child: id, words });
                 }
@@ -123,13 +126,19 @@ impl Children {
     }
 
     /// Sends an order to every child that listens.
-    pub fn order(&self, order: Order) {
-        for process in self.0.values() {
-            if let Some(channel) = &process.channel
-                && let Err(cause) = channel.send(&order)
-            {
-                log::warn!("cannot send an order to pid {}: {cause}", process.pid);
-            }
+    pub fn order_all(&self, order: Order) {
+        for id in self.0.keys() {
+            self.order(*id, order);
+        }
+    }
+
+    /// Sends an order to a child.
+    pub fn order(&self, id: ChildId, order: Order) {
+        if let Some(process) = self.0.get(&id)
+            && let Some(channel) = &process.channel
+            && let Err(cause) = channel.send(&order)
+        {
+            log::warn!("cannot send an order to pid {}: {cause}", process.pid);
         }
     }
 

@@ -4,7 +4,7 @@
 //! child of our own table, and says one thing about it.
 
 use crate::{
-    ipc::{control::Request, ident::Slot},
+    ipc::{control::Request, ident::Slot, message::Accepts},
     process::{Pid, exit::ExitStatus},
 };
 
@@ -34,6 +34,8 @@ pub enum Event {
     Ready { child: ChildId },
     /// A child says why it is about to end.
     LastWords { child: ChildId, words: String },
+    /// A child says whether it takes connections from the queue.
+    Accepts { child: ChildId, accepts: Accepts },
     /// A child ended and was reaped; `during` is the request that stood in its row.
     Exited { child: ChildId, status: ExitStatus, during: Option<String> },
     /// A person or a program asks for something; without a caller by signal, so that nobody waits for the result.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::{Level, kv::Value};
 
 use super::action::{Ending, Expectation, News, Who};
-use crate::{logging, process::exit::ExitStatus};
+use crate::{ipc::message::Accepts, logging, process::exit::ExitStatus};
 
 /// Writes the line.
 pub fn log(news: &News) {
@@ -72,6 +72,8 @@ fn line(news: &News) -> Line {
         News::Scaled { from, to } => {
             server(Level::Info, "scaled", "scaled").with("from", from).with("workers", to)
         }
+        News::Accepts { accepts: Accepts::Paused } => server(Level::Info, "paused", "paused"),
+        News::Accepts { accepts: Accepts::Yes } => server(Level::Info, "resumed", "resumed"),
         News::Refused { text } => server(Level::Warn, "request refused", "refused").with("reason", text),
         News::Stopped { ending: Ending::Stopped } => server(Level::Info, "stopped", "stopped"),
         News::Stopped { ending: Ending::Failed(why) } => {

@@ -9,7 +9,10 @@ use super::{
     respawn::Respawn,
 };
 use crate::{
-    ipc::ident::{Generation, Slot},
+    ipc::{
+        ident::{Generation, Slot},
+        message::Accepts,
+    },
     process::{Pid, clock::Time},
 };
 
@@ -35,6 +38,10 @@ pub struct Child {
     pub born: Time,
     /// How far in its life it is.
     pub stage: Stage,
+    /// Whether it was told to take connections from the queue.
+    pub told: Accepts,
+    /// Whether it has said that it does.
+    pub accepts: Accepts,
     /// What it said last about itself.
     pub words: Option<String>,
 }

@@ -160,7 +160,7 @@ impl Ears {
         let request = Request::of_signal(caught.signal)?;
         let was_ignored = signal::name(caught.signal).is_some_and(|name| self.inherited.contains(&name));
         match (caught.sender, caught.signal) {
-            (Sender::Kernel, libc::SIGTTIN | libc::SIGTTOU) => None,
+            (Sender::Kernel, libc::SIGTTIN | libc::SIGTTOU | libc::SIGWINCH) => None,
             (Sender::Kernel, _) if was_ignored => None,
             (Sender::Kernel, libc::SIGHUP) => Some(Request::Stop(Pace::Drain)),
             (Sender::Kernel | Sender::Process { .. }, _) => Some(request),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     ipc::{
         control::status::{Counters, Exit, Listener, Master, ServerState, StatusDocument, Worker, seconds},
+        message::Accepts,
         reading::{Reading, State},
         scoreboard::Scoreboard,
     },
@@ -97,6 +98,7 @@ fn state(supervisor: &Supervisor) -> ServerState {
     match supervisor.phase() {
         Phase::Starting => ServerState::Starting,
         Phase::Running if supervisor.is_degraded() => ServerState::Degraded,
+        Phase::Running if supervisor.accepts() == Accepts::Paused => ServerState::Paused,
         Phase::Running => ServerState::Running,
         Phase::Stopping { .. } | Phase::Finished => ServerState::Stopping,
     }

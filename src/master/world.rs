@@ -23,7 +23,7 @@ use crate::{
     ipc::{
         channel::{self, Channel},
         ident::{Generation, RowId},
-        message::{Order, Report},
+        message::{Accepts, Order, Report},
         scoreboard::Scoreboard,
     },
     logging,
@@ -130,11 +130,14 @@ impl<'a> World<'a> {
     /// Does one thing.
     pub fn perform(&mut self, action: Action, supervisor: &Supervisor) -> Effect {
         match action {
-            Action::Spawn { child, generation } => return Effect::Caused(self.spawn(child, generation)),
+            Action::Spawn { child, generation, accepts } => {
+                return Effect::Caused(self.spawn(child, generation, accepts));
+            }
             Action::Prepare { .. } => return Effect::Caused(self.prepare()),
             Action::Finish(ending) => return Effect::Ended(ending),
             Action::Drain { child } => self.children.drain(child),
             Action::Kill { child } => self.children.kill(child),
+            Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),
             Action::AnnounceReady => (self.hooks.on_ready)(supervisor.target()),
             Action::Tell(news) => {
                 news::log(&news);
@@ -169,17 +172,20 @@ impl<'a> World<'a> {
         }
     }
 
-    fn spawn(&mut self, child: ChildId, generation: Generation) -> Event {
-        match self.fork(child, generation) {
+    fn spawn(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> Event {
+        match self.fork(child, generation, accepts) {
             Ok(pid) => Event::Spawned { child, pid },
             Err(cause) => Event::SpawnFailed { child, cause: cause.to_string() },
         }
     }
 
-    fn fork(&mut self, child: ChildId, generation: Generation) -> io::Result<Pid> {
+    fn fork(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> io::Result<Pid> {
         let row = self.scoreboard.take().ok_or(io::ErrorKind::QuotaExceeded)?;
         let forked = channel::pair().and_then(|(ours, theirs)| {
-            let pid = spawn::fork(|| self.become_worker(child, generation, row, theirs))?;
+            let pid = spawn::fork(|| {
+                let seat = self.seat(child, generation, accepts, row, theirs);
+                seat.map_or(1, |seat| worker::live(seat, self.plan.application))
+            })?;
             Ok(Process { pid, channel: Some(ours), row })
         });
         match forked {
@@ -195,19 +201,21 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The child's side of the fork. Its memory is a copy: what it drops here is dropped nowhere else.
-    fn become_worker(
+    /// The child's side of the fork: it drops what is the master's and takes what is its own. Its memory is a copy;
+    /// what is dropped here is dropped nowhere else.
+    fn seat(
         &mut self,
         child: ChildId,
         generation: Generation,
+        accepts: Accepts,
         row: RowId,
         channel: Channel<Report, Order>,
-    ) -> i32 {
-        let Some(Ok(tether)) = self.lifeline.take().map(|lifeline| lifeline.reader()) else { return 1 };
+    ) -> Option<Seat> {
+        let tether = self.lifeline.take()?.reader().ok()?;
         drop(self.sources.take());
         drop(self.plan.place.pid_file.take());
         self.children.forget();
-        let seat = Seat {
+        Some(Seat {
             name: self.plan.place.name.clone(),
             slot: child.slot,
             generation,
@@ -217,15 +225,15 @@ impl<'a> World<'a> {
             row: self.scoreboard.row(row),
             channel,
             tether,
-        };
-        worker::live(seat, self.plan.application)
+            accepts,
+        })
     }
 
     fn reopen(&self) {
         if let Err(cause) = logging::reopen() {
             log::error!("cannot open the log again: {cause} (the old file is still written to)");
         }
-        self.children.order(Order::Reopen);
+        self.children.order_all(Order::Reopen);
     }
 }
 

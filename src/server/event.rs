@@ -1,6 +1,7 @@
 //! What the library tells its user in the master: what happened to whom.
 
 use crate::{
+    ipc::message::Accepts,
     master::{News, Who},
     process::{Pid, exit::ExitStatus},
 };
@@ -64,6 +65,10 @@ pub enum Event {
         /// How many.
         workers: u32,
     },
+    /// No worker takes connections from the queue any more.
+    Paused,
+    /// They do again.
+    Resumed,
     /// The server begins to end.
     Stopping {
         /// Why.
@@ -105,6 +110,8 @@ impl Event {
             News::ReloadFailed { reason, .. } => Self::ReloadFailed { reason: reason.clone() },
             News::Scaled { to, .. } => Self::Scaled { workers: *to },
             News::Stopping { reason } => Self::Stopping { reason: reason.clone() },
+            News::Accepts { accepts: Accepts::Paused } => Self::Paused,
+            News::Accepts { accepts: Accepts::Yes } => Self::Resumed,
             News::Stopped { .. }
             | News::SpawnFailed { .. }
             | News::Respawn { .. }

@@ -16,6 +16,7 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::{session::Peer, stop::Stop};
 use crate::{
+    ipc::message::{Accepts, Report},
     listener::{self, Kind, Listener, Mode},
     logging::TARGET,
     process::clock::Time,
@@ -39,6 +40,8 @@ const DOOR: u64 = 1 << 62;
 #[derive(Debug)]
 pub struct Doors {
     state: State,
+    /// Whether the master wants connections to be taken.
+    accepts: Accepts,
     /// Whether the log has heard of this shortage.
     told: bool,
 }
@@ -46,8 +49,8 @@ pub struct Doors {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// Until that moment at most.
-    Paused(Option<Time>),
+    /// For want of room: until that moment at most.
+    Resting(Option<Time>),
     Closed,
 }
 
@@ -58,13 +61,13 @@ pub enum Visitor {
     Connection(OwnedFd, Peer),
     /// Nobody: another worker was quicker, or the queue is empty.
     Nobody,
-    /// No descriptor or no memory for whoever waits: the doors are paused now.
+    /// No descriptor or no memory for whoever waits: the doors rest now.
     NoRoom,
 }
 
 impl Doors {
     /// How long a worker without room leaves the queue alone.
-    const PAUSE: Duration = Duration::from_millis(100);
+    const REST: Duration = Duration::from_millis(100);
 
     /// Puts the stop and every listener of the worker into its set.
     ///
@@ -72,10 +75,13 @@ impl Doors {
     /// `ENOMEM` or `ENOSPC` when the kernel has no room for them.
     pub fn open(set: &Epoll, stop: &Stop, listeners: &[Listener]) -> io::Result<Self> {
         set.add(stop.fd()?, EpollEvent::new(EpollFlags::EPOLLIN, Token::Stop.into()))?;
+        let doors = Self { state: State::Open, accepts: stop.accepts(), told: false };
         for (number, listener) in listeners.iter().enumerate() {
-            wait_at(set, number, listener)?;
+            if listener.kind() == Kind::Datagram || doors.are_open() {
+                wait_at(set, number, listener)?;
+            }
         }
-        Ok(Self { state: State::Open, told: false })
+        Ok(doors)
     }
 
     /// Takes the next visitor at one door.
@@ -83,7 +89,7 @@ impl Doors {
     /// # Errors
     /// When the listener itself is broken.
     pub fn accept(&mut self, set: &Epoll, listeners: &[Listener], number: usize) -> io::Result<Visitor> {
-        if self.state != State::Open {
+        if !self.are_open() {
             return Ok(Visitor::Nobody);
         }
         loop {
@@ -112,19 +118,35 @@ impl Doors {
             log::warn!(target: TARGET, "cannot accept a connection: {error} (raise the limit on descriptors); clients wait");
             self.told = true;
         }
-        self.pause(set, listeners, Some(Time::now() + Self::PAUSE));
+        self.rest(set, listeners, Some(Time::now() + Self::REST));
+    }
+
+    /// Does what the master ordered last, and says so: takes connections, or leaves the queue alone. Datagrams are
+    /// served either way.
+    ///
+    /// # Errors
+    /// As [`Doors::open`].
+    pub fn heed(&mut self, set: &Epoll, listeners: &[Listener], stop: &Stop) -> io::Result<()> {
+        let ordered = stop.accepts();
+        if ordered != self.accepts {
+            let before = self.are_open();
+            self.accepts = ordered;
+            self.turn(set, listeners, before)?;
+            if let Some(Err(cause)) = stop.master().map(|master| master.send(&Report::Accepts(ordered))) {
+                log::warn!(target: TARGET, "cannot tell the master that its order is heeded: {cause}");
+            }
+        }
+        Ok(())
     }
 
     /// Stops waiting for connections until that moment, or until [`Doors::resume`]. Datagrams are served on.
-    pub fn pause(&mut self, set: &Epoll, listeners: &[Listener], until: Option<Time>) {
-        if self.state == State::Open {
-            for listener in listeners.iter().filter(|listener| listener.kind() == Kind::Stream) {
-                let _ = set.delete(listener);
-            }
-        }
+    pub fn rest(&mut self, set: &Epoll, listeners: &[Listener], until: Option<Time>) {
+        let before = self.are_open();
         if self.state != State::Closed {
-            self.state = State::Paused(until);
+            self.state = State::Resting(until);
         }
+        // To leave a set cannot fail.
+        let _ = self.turn(set, listeners, before);
     }
 
     /// Waits for connections again; who came meanwhile is reported at once.
@@ -132,23 +154,36 @@ impl Doors {
     /// # Errors
     /// As [`Doors::open`].
     pub fn resume(&mut self, set: &Epoll, listeners: &[Listener]) -> io::Result<()> {
-        if let State::Paused(_) = self.state {
-            for (number, listener) in
-                listeners.iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream)
-            {
-                wait_at(set, number, listener)?;
-            }
+        let before = self.are_open();
+        if let State::Resting(_) = self.state {
             self.state = State::Open;
         }
-        Ok(())
+        self.turn(set, listeners, before)
     }
 
     /// When [`Doors::resume`] is due, if it is a matter of time.
-    pub fn pause_ends(&self) -> Option<Time> {
+    pub fn rest_ends(&self) -> Option<Time> {
         match self.state {
-            State::Paused(until) => until,
+            State::Resting(until) => until,
             State::Open | State::Closed => None,
         }
+    }
+
+    fn are_open(&self) -> bool {
+        self.state == State::Open && self.accepts == Accepts::Yes
+    }
+
+    /// Has the set know what changed.
+    fn turn(&self, set: &Epoll, listeners: &[Listener], before: bool) -> io::Result<()> {
+        let streams = listeners.iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream);
+        for (number, listener) in streams.filter(|_| self.are_open() != before) {
+            if before {
+                let _ = set.delete(listener);
+            } else {
+                wait_at(set, number, listener)?;
+            }
+        }
+        Ok(())
     }
 
     /// Accepts no more: the listeners leave the set, and may be closed then.

@@ -66,7 +66,7 @@ impl<S: Streams> Serve for Blocking<S> {
         let streams = numbers.map(|(number, _)| number).collect();
         let porch = Porch::new(worker.take_listeners());
         let buffer = if post.is_empty() { Vec::new() } else { vec![0; LONGEST] };
-        Loop { worker, desk, post, set, doors, porch, streams, next: 0, buffer }.run()
+        Loop { worker, desk, post, set, doors, porch, streams, next: 0, buffer, unheard: 0 }.run()
     }
 
     fn model(&self) -> &'static str {
@@ -86,7 +86,12 @@ struct Loop<'a, D> {
     streams: Vec<usize>,
     next: usize,
     buffer: Vec<u8>,
+    /// Connections since it last heard its orders.
+    unheard: u32,
 }
+
+/// After how many connections without a wait it hears its orders.
+const ORDERS: u32 = 64;
 
 impl<D: Desk> Loop<'_, D> {
     fn run(mut self) -> io::Result<()> {
@@ -96,6 +101,10 @@ impl<D: Desk> Loop<'_, D> {
             match self.accept()? {
                 Some((socket, peer)) => self.serve(socket, peer),
                 None => self.wait()?,
+            }
+            // A queue that never empties must not make it deaf to orders.
+            if self.unheard >= ORDERS {
+                self.hear()?;
             }
         }
         // Who waits in the queue is the other workers'; this one has nobody.
@@ -122,6 +131,7 @@ impl<D: Desk> Loop<'_, D> {
         let row = self.worker.row();
         row.beat(Time::now());
         row.accepted();
+        self.unheard += 1;
         let stop = Arc::clone(&self.worker.stop);
         let watch = Watch::new(stop, *self.worker.limits(), row.clone(), self.porch.clone());
         if let Err(error) = self.desk.serve(Link::new(socket, peer, watch)) {
@@ -140,17 +150,23 @@ impl<D: Desk> Loop<'_, D> {
 
     /// Waits until somebody comes, or it is told to stop.
     fn wait(&mut self) -> io::Result<()> {
-        let pause = self.doors.pause_ends();
-        let timeout = timeout(Time::now(), pause, EpollTimeout::NONE, EpollTimeout::MAX);
+        let rest = self.doors.rest_ends();
+        let timeout = timeout(Time::now(), rest, EpollTimeout::NONE, EpollTimeout::MAX);
         let mut events = [EpollEvent::empty(); 8];
         match self.set.wait(&mut events, timeout) {
             Err(Errno::EINTR) => {}
             count => drop(count?),
         }
         self.worker.row().beat(Time::now());
-        if pause.is_some_and(|end| end <= Time::now()) {
+        if rest.is_some_and(|end| end <= Time::now()) {
             self.doors.resume(&self.set, &self.porch.listeners())?;
         }
-        self.worker.stop.look().map(drop)
+        self.hear()
+    }
+
+    fn hear(&mut self) -> io::Result<()> {
+        self.unheard = 0;
+        self.worker.stop.look()?;
+        self.doors.heed(&self.set, &self.porch.listeners(), &self.worker.stop)
     }
 }

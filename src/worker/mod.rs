@@ -36,7 +36,7 @@ use crate::{
     ipc::{
         channel::Channel,
         ident::{Generation, Slot},
-        message::{Order, Report},
+        message::{Accepts, Order, Report},
         row::Row,
     },
     listener::Listener,
@@ -65,6 +65,8 @@ pub struct Seat {
     pub tether: Tether,
     /// How long it waits for clients, and for its own end.
     pub limits: Limits,
+    /// Whether it begins by taking connections from the queue: in a paused server it does not.
+    pub accepts: Accepts,
 }
 
 /// What a worker does between its start and its end: one worker model with its application.
@@ -141,7 +143,7 @@ fn comm(slot: Slot) -> String {
 impl Worker {
     fn new(seat: Seat, flag: StopFlag) -> Self {
         let tether = Arc::new(seat.tether);
-        let stop = Arc::new(Stop::new(flag, Arc::clone(&tether), Boss::Master(seat.channel)));
+        let stop = Arc::new(Stop::new(flag, Arc::clone(&tether), Boss::Master(seat.channel), seat.accepts));
         Self {
             slot: seat.slot,
             generation: seat.generation,

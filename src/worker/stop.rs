@@ -22,7 +22,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::{
     ipc::{
         channel::{Channel, Received},
-        message::{Order, Report},
+        message::{Accepts, Order, Report},
     },
     logging,
     process::{lifeline::Tether, signal::StopFlag},
@@ -36,6 +36,7 @@ pub struct Stop {
     /// Made at the first wait: a process that serves one short connection never waits.
     set: OnceLock<Epoll>,
     told: AtomicBool,
+    paused: AtomicBool,
     orphaned: AtomicBool,
 }
 
@@ -53,14 +54,20 @@ const BOSS: u64 = 2;
 
 impl Stop {
     /// Listens to these voices.
-    pub fn new(flag: StopFlag, tether: Arc<Tether>, boss: Boss) -> Self {
-        let (told, orphaned) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { flag, tether, boss, set: OnceLock::new(), told, orphaned }
+    pub fn new(flag: StopFlag, tether: Arc<Tether>, boss: Boss, accepts: Accepts) -> Self {
+        let no = || AtomicBool::new(false);
+        let paused = AtomicBool::new(accepts == Accepts::Paused);
+        Self { flag, tether, boss, set: OnceLock::new(), told: no(), paused, orphaned: no() }
     }
 
     /// Whether this process shall finish what it has and take no more.
     pub fn requested(&self) -> bool {
         self.flag.raised() || self.told.load(Ordering::Relaxed)
+    }
+
+    /// Whether the queue is to be left alone, as of the last [`Stop::look`].
+    pub fn accepts(&self) -> Accepts {
+        if self.paused.load(Ordering::Relaxed) { Accepts::Paused } else { Accepts::Yes }
     }
 
     /// Whether nobody is left whom this process works for, as of the last [`Stop::look`].
@@ -113,6 +120,9 @@ impl Stop {
             Boss::Master(channel) => loop {
                 match channel.receive() {
                     Received::Message(Order::Reopen) => reopen(),
+                    Received::Message(Order::Accept(accepts)) => {
+                        self.paused.store(accepts == Accepts::Paused, Ordering::Relaxed);
+                    }
                     // No master of ours sends that.
                     Received::Garbage => {}
                     Received::Empty => break,

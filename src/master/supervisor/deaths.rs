@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Phase, Supervisor};
+use crate::ipc::message::Accepts;
 use crate::master::{
     action::News,
     event::ChildId,
@@ -45,6 +46,12 @@ impl Supervisor {
             child.stage = Stage::Serving { since: now };
             let news = News::Ready { who: child.who(), after: now.since(child.born) };
             self.tell(news);
+        }
+    }
+
+    pub(super) fn heeded(&mut self, id: ChildId, accepts: Accepts) {
+        if let Some(child) = self.child_mut(id) {
+            child.accepts = accepts;
         }
     }
 

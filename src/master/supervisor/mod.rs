@@ -26,7 +26,10 @@ use super::{
     slot::{Child, Place, Stage, slot_at},
     turn::{Progress, Turn},
 };
-use crate::{ipc::ident::Generation, process::clock::Time};
+use crate::{
+    ipc::{ident::Generation, message::Accepts},
+    process::clock::Time,
+};
 
 /// The most workers that a server can have: the scoreboard has rows for twice as many children.
 pub const MOST_WORKERS: u32 = 4096;
@@ -76,6 +79,10 @@ pub struct Supervisor {
     turn: Option<Turn>,
     /// The reload that waits for it; several requests become one.
     next_turn: Option<(Option<Duration>, Vec<Caller>)>,
+    /// Whether workers are to take connections from the queue.
+    accepts: Accepts,
+    /// Who waits until they do, or no longer do.
+    pausers: Vec<Caller>,
     /// Who waits for a number of workers.
     scalers: Vec<Caller>,
     /// Who waits for the end.
@@ -99,6 +106,8 @@ impl Supervisor {
             slots: Vec::new(),
             turn: None,
             next_turn: None,
+            accepts: Accepts::Yes,
+            pausers: Vec::new(),
             scalers: Vec::new(),
             stoppers: Vec::new(),
             ledger: Ledger::default(),
@@ -116,6 +125,7 @@ impl Supervisor {
             Event::Spawned { child, pid } => self.spawned(child, pid),
             Event::SpawnFailed { child, cause } => self.spawn_failed(child, &cause),
             Event::Ready { child } => self.ready(child),
+            Event::Accepts { child, accepts } => self.heeded(child, accepts),
             Event::LastWords { child, words } => self.heard(child, words),
             Event::Exited { child, status, during } => self.exited(child, status, during),
             Event::Asked { request, caller } => self.asked(request, caller),
@@ -176,6 +186,16 @@ impl Supervisor {
         for index in 0..fill {
             self.fill(index, &mut turning);
         }
+        self.order_to_accept();
+    }
+
+    fn order_to_accept(&mut self) {
+        let staying =
+            self.slots.iter_mut().flat_map(|slot| &mut slot.children).filter(|child| child.is_staying());
+        for child in staying.filter(|child| child.told != self.accepts) {
+            child.told = self.accepts;
+            self.actions.push(Action::Accept { child: child.id, accepts: self.accepts });
+        }
     }
 
     /// One slot: a ready heir sends its predecessors away; a missing one is spawned, beside a predecessor only if no
@@ -214,6 +234,9 @@ impl Supervisor {
         {
             turn.progress = Progress::Leaving;
         }
+        if self.children().all(|child| !child.is_serving() || child.accepts == self.accepts) {
+            self.answer_pausers();
+        }
         if self.is_settled() {
             self.end_turn();
             self.answer_scalers();
@@ -250,6 +273,13 @@ impl Supervisor {
         }
     }
 
+    fn answer_pausers(&mut self) {
+        let text = if self.accepts == Accepts::Paused { "paused" } else { "resumed" };
+        for caller in mem::take(&mut self.pausers) {
+            self.grant(Some(caller), text);
+        }
+    }
+
     fn finish(&mut self) {
         if !self.slots.is_empty() || self.phase == Phase::Finished {
             return;
@@ -271,9 +301,18 @@ impl Supervisor {
         let child = ChildId { slot: slot_at(index), serial: self.serial };
         let deadline = self.policy.boot.map(|limit| self.now + limit);
         let stage = Stage::Booting { deadline };
-        let (generation, born) = (self.wanted, self.now);
-        self.slots[index].children.push(Child { id: child, generation, pid: None, born, stage, words: None });
-        self.actions.push(Action::Spawn { child, generation });
+        let (generation, born, accepts) = (self.wanted, self.now, self.accepts);
+        self.slots[index].children.push(Child {
+            id: child,
+            generation,
+            pid: None,
+            born,
+            stage,
+            told: accepts,
+            accepts,
+            words: None,
+        });
+        self.actions.push(Action::Spawn { child, generation, accepts });
     }
 
     fn drain(&mut self, id: ChildId, reason: Reason) {
@@ -317,6 +356,11 @@ impl Supervisor {
     /// The generation that is to fill them.
     pub fn generation(&self) -> Generation {
         self.wanted
+    }
+
+    /// Whether workers are to take connections from the queue.
+    pub fn accepts(&self) -> Accepts {
+        self.accepts
     }
 
     /// The past.

@@ -3,7 +3,10 @@
 use std::mem;
 
 use super::{MOST_WORKERS, Phase, Supervisor};
-use crate::ipc::control::{Pace, Request, Scale};
+use crate::ipc::{
+    control::{Pace, Request, Scale},
+    message::Accepts,
+};
 use crate::master::{
     action::{Action, News, Outcome, Reason, Verdict},
     event::Caller,
@@ -19,7 +22,9 @@ impl Supervisor {
                 self.grant(caller, "logs opened again");
             }
             Request::Stop(pace) => self.asked_to_stop(pace, caller),
-            Request::Reload { .. } | Request::Scale(_) if self.is_stopping() => {
+            Request::Reload { .. } | Request::Scale(_) | Request::Pause | Request::Resume
+                if self.is_stopping() =>
+            {
                 self.refuse(caller, Outcome::Failed, "the server is stopping".to_owned());
             }
             Request::Reload { timeout } if self.turn.is_some() => {
@@ -30,7 +35,18 @@ impl Supervisor {
             }
             Request::Reload { timeout } => self.begin_turn(timeout, caller.into_iter().collect()),
             Request::Scale(scale) => self.asked_to_scale(scale, caller),
+            Request::Pause => self.asked_to_accept(Accepts::Paused, caller),
+            Request::Resume => self.asked_to_accept(Accepts::Yes, caller),
         }
+    }
+
+    fn asked_to_accept(&mut self, accepts: Accepts, caller: Option<Caller>) {
+        // A SIGCONT also comes after a SIGSTOP, which asked for nothing.
+        if self.accepts != accepts {
+            self.accepts = accepts;
+            self.tell(News::Accepts { accepts });
+        }
+        self.pausers.extend(caller);
     }
 
     pub(super) fn grant(&mut self, caller: Option<Caller>, text: &str) {
@@ -92,7 +108,11 @@ impl Supervisor {
         self.phase = Phase::Stopping { failure, interrupted: false };
         let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
         let next = self.next_turn.take().map(|(_, callers)| callers).into_iter().flatten();
-        let waiting: Vec<_> = turn.chain(next).chain(mem::take(&mut self.scalers)).collect();
+        let waiting: Vec<_> = turn
+            .chain(next)
+            .chain(mem::take(&mut self.scalers))
+            .chain(mem::take(&mut self.pausers))
+            .collect();
         for caller in waiting {
             self.refuse(Some(caller), Outcome::Failed, "the server stopped meanwhile".to_owned());
         }

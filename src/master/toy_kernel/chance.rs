@@ -35,7 +35,8 @@ impl ToyKernel {
                 self.ask(Request::Reload { timeout })
             }
             _ if self.dice.one_in(3) => {
-                let request = [Request::Status, Request::Reopen][self.dice.below(2) as usize];
+                let choice = [Request::Status, Request::Reopen, Request::Pause, Request::Resume];
+                let request = choice[self.dice.below(4) as usize];
                 self.ask(request)
             }
             _ if self.dice.one_in(40) => {

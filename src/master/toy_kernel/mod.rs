@@ -216,7 +216,8 @@ impl ToyKernel {
             }
             if self.strikes(Defect::SpawnTwice) {
                 let twin = ChildId { serial: u64::MAX - 1, ..child };
-                actions.push(Action::Spawn { child: twin, generation: self.supervisor.generation() });
+                let (generation, accepts) = (self.supervisor.generation(), self.supervisor.accepts());
+                actions.push(Action::Spawn { child: twin, generation, accepts });
             }
         }
         actions.extend(drain.filter(|_| self.strikes(Defect::DrainTwice)));
@@ -230,6 +231,7 @@ impl ToyKernel {
             Action::Spawn { .. }
             | Action::Prepare { .. }
             | Action::Reopen
+            | Action::Accept { .. }
             | Action::AnnounceReady
             | Action::Tell(_)
             | Action::Finish(_) => true,
@@ -245,7 +247,12 @@ impl ToyKernel {
 
     fn perform(&mut self, action: Action) -> Result<Option<Event>, Violation> {
         match action {
-            Action::Spawn { child, generation } => return self.spawn(child, generation).map(Some),
+            Action::Spawn { child, generation, .. } => return self.spawn(child, generation).map(Some),
+            // It heeds at once, unless it is busy dying.
+            Action::Accept { child, accepts } => {
+                let alive = self.toys.get(&child).is_some_and(|toy| !matches!(toy.life, Life::Dead(_)));
+                return Ok(alive.then_some(Event::Accepts { child, accepts }));
+            }
             Action::Drain { child } => self.drain(child)?,
             Action::Kill { child } => self.kill(child)?,
             Action::Prepare { .. } if self.dice.one_in(5) => {

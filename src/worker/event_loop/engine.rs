@@ -125,7 +125,7 @@ impl<'a, A: Application> Engine<'a, A> {
     fn timeout(&self) -> EpollTimeout {
         let limits = self.table.deadline(|wait| self.limit(wait));
         let drain = self.drain.and_then(|drain| drain.deadline);
-        let due = [limits, drain, self.doors.pause_ends()].into_iter().flatten().min();
+        let due = [limits, drain, self.doors.rest_ends()].into_iter().flatten().min();
         timeout(self.now, due, EpollTimeout::NONE, EpollTimeout::MAX)
     }
 
@@ -174,7 +174,9 @@ impl<'a, A: Application> Engine<'a, A> {
     }
 
     fn hear(&mut self) -> io::Result<()> {
-        if !self.worker.stop.look()? {
+        let told = self.worker.stop.look()?;
+        self.doors.heed(&self.set, self.worker.listeners(), &self.worker.stop)?;
+        if !told {
             return Ok(());
         }
         let deadline = |since: Time, limit: Option<Duration>| limit.map(|limit| since + limit);
@@ -220,7 +222,7 @@ impl<'a, A: Application> Engine<'a, A> {
                 }
             }
         }
-        if self.doors.pause_ends().is_some_and(|end| end <= self.now) {
+        if self.doors.rest_ends().is_some_and(|end| end <= self.now) {
             self.doors.resume(&self.set, self.worker.listeners())?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 use std::{io, mem, os::fd::OwnedFd, sync::Arc};
 
 use crate::{
+    ipc::message::Accepts,
     ipc::row::Row,
     logging::TARGET,
     process::{
@@ -79,7 +80,7 @@ fn start(worker: &mut Worker, line: &Lifeline, parent: Option<Pid>) -> io::Resul
         // A worker that has died meanwhile has broken the line, too.
         death::bind_to_parent(parent);
     }
-    let stop = Arc::new(Stop::new(flag, Arc::clone(&worker.tether), Boss::Worker(line)));
+    let stop = Arc::new(Stop::new(flag, Arc::clone(&worker.tether), Boss::Worker(line), Accepts::Yes));
     // The last handle on the worker's stop: its own signals must not wake the worker any more.
     worker.stop = Arc::clone(&stop);
     Ok(Watch::new(stop, worker.limits, Row::detached(), Porch::default()))

@@ -122,7 +122,7 @@ impl<'a> Parent<'a> {
         let mut events = [EpollEvent::empty(); 64];
         self.worker.ready();
         while !self.is_done() {
-            let due = [self.doors.pause_ends(), self.drain_until.flatten()].into_iter().flatten().min();
+            let due = [self.doors.rest_ends(), self.drain_until.flatten()].into_iter().flatten().min();
             let timeout = timeout(Time::now(), due, EpollTimeout::NONE, EpollTimeout::MAX);
             let count = match self.set.wait(&mut events, timeout) {
                 Err(Errno::EINTR) => 0,
@@ -188,11 +188,11 @@ impl<'a> Parent<'a> {
                     log::warn!(target: TARGET, "cannot fork for a connection: {error}; clients wait");
                     self.told = true;
                 }
-                self.pause(Some(Time::now() + AFTER_FAILURE));
+                self.rest(Some(Time::now() + AFTER_FAILURE));
             }
         }
         if self.visits.len() >= self.most {
-            self.pause(None);
+            self.rest(None);
         }
     }
 
@@ -266,7 +266,9 @@ impl<'a> Parent<'a> {
     }
 
     fn hear(&mut self) -> io::Result<()> {
-        if !self.worker.stop.look()? {
+        let told = self.worker.stop.look()?;
+        self.doors.heed(&self.set, self.worker.listeners(), &self.worker.stop)?;
+        if !told {
             return Ok(());
         }
         if self.drain_until.is_none() {
@@ -282,16 +284,16 @@ impl<'a> Parent<'a> {
         Ok(())
     }
 
-    fn pause(&mut self, until: Option<Time>) {
-        self.doors.pause(&self.set, self.worker.listeners(), until);
+    fn rest(&mut self, until: Option<Time>) {
+        self.doors.rest(&self.set, self.worker.listeners(), until);
     }
 
     fn reopen_doors(&mut self, desk: &impl Desk) -> io::Result<()> {
-        let due = self.doors.pause_ends().is_none_or(|end| end <= Time::now());
+        let due = self.doors.rest_ends().is_none_or(|end| end <= Time::now());
         if due && self.guest.is_some() && self.drain_until.is_none() {
             self.seat(desk);
         }
-        let due = self.doors.pause_ends().is_none_or(|end| end <= Time::now());
+        let due = self.doors.rest_ends().is_none_or(|end| end <= Time::now());
         if due && self.visits.len() < self.most {
             self.doors.resume(&self.set, self.worker.listeners())?;
         }
