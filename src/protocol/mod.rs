@@ -1,4 +1,9 @@
 //! Bytes to values and back, with no I/O at all.
 #![forbid(unsafe_code)]
 
+pub mod datagram;
+pub mod delimiter;
+pub mod framing;
 pub mod http;
+pub mod length_prefix;
+pub mod packed;
