@@ -16,6 +16,7 @@ use std::{fmt, io, path::PathBuf, process, time::Duration};
 pub use event::{Event, WorkerId};
 
 use crate::{
+    app::http::{Http, Request, Response},
     config::{Model, Reap, Settings, Workers},
     error::{Error, Result},
     listener::addr::Address,
@@ -48,11 +49,7 @@ pub struct Server<'a> {
     signals: Handled,
     on_event: Box<dyn FnMut(&Event) + 'a>,
     on_reload: Box<dyn FnMut() -> Result<Option<u32>> + 'a>,
-    on_bound: OnBound<'a>,
 }
-
-/// What is called with the server's name once everything is bound.
-type OnBound<'a> = Box<dyn FnOnce(&str) -> Result<()> + 'a>;
 
 /// How a server ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +83,6 @@ impl<'a> Server<'a> {
             signals: Handled::All,
             on_event: Box::new(|_| ()),
             on_reload: Box::new(|| Ok(None)),
-            on_bound: Box::new(|_| Ok(())),
         }
     }
 
@@ -188,14 +184,6 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Calls this once everything is bound and the server has its name, before anything is forked: what it opens,
-    /// every worker has. Its error ends the start.
-    #[cfg(feature = "cli")]
-    pub(crate) fn on_bound(mut self, hook: impl FnOnce(&str) -> Result<()> + 'a) -> Self {
-        self.on_bound = Box::new(hook);
-        self
-    }
-
     /// Serves each connection by a function that reads and writes at will: one connection at a time in each worker, or
     /// with [`Model::PerConnection`] one in each process. An error that it returns ends its connection and is a line
     /// in the log.
@@ -214,6 +202,22 @@ impl<'a> Server<'a> {
                 self.run("tcp", PerConnection::handler(handler, reap))
             }
         }
+    }
+
+    /// Serves HTTP/1.1 by a function from a request to an answer; see [`forkd::http`](crate::http). A panic in it is an
+    /// answer 500 and a line in the log.
+    ///
+    /// ```no_run
+    /// # use forkd::{Server, http::Response};
+    /// # fn start() -> forkd::Result<forkd::Outcome> {
+    /// Server::bind("127.0.0.1:8080").serve_http(|request| Response::text(format!("you asked for {}", request.path())))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Server`].
+    pub fn serve_http(self, handler: impl Fn(&Request<'_>) -> Response) -> Result<Outcome> {
+        self.serve_protocol("http", |_| Ok(Http::new(&handler)), None)
     }
 
     /// Serves a protocol of your own. The function is called in each worker, after the fork, and makes what opens a

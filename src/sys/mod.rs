@@ -8,7 +8,6 @@ pub mod accept;
 pub mod fork;
 pub mod inherited;
 pub mod memory;
-pub mod pidfd;
 pub mod siginfo;
 pub mod signal;
 pub mod socket;
