@@ -15,7 +15,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// assert_eq!(error.to_string(), "cannot read address \"here\": no port (write 127.0.0.1:8080)");
 /// assert_eq!(error.exit_code(), 2);
 /// ```
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
     text: String,
@@ -104,6 +103,13 @@ impl fmt::Display for Error {
             Some(remedy) => write!(f, " ({remedy})"),
             None => Ok(()),
         }
+    }
+}
+
+/// The same words: a `main` that returns a [`Result`] prints an error this way.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

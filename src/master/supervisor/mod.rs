@@ -15,6 +15,7 @@
 mod deaths;
 mod reload;
 mod requests;
+mod view;
 
 use std::{mem, time::Duration};
 
@@ -334,69 +335,5 @@ impl Supervisor {
 
     fn tell(&mut self, news: News) {
         self.actions.push(Action::Tell(news));
-    }
-
-    // Looking things up.
-
-    /// All children, slot by slot, oldest first.
-    pub fn children(&self) -> impl Iterator<Item = &Child> {
-        self.slots.iter().flat_map(|slot| &slot.children)
-    }
-
-    /// The phase of the server's life.
-    pub fn phase(&self) -> &Phase {
-        &self.phase
-    }
-
-    /// How many slots are to be filled.
-    pub fn target(&self) -> u32 {
-        self.target
-    }
-
-    /// The generation that is to fill them.
-    pub fn generation(&self) -> Generation {
-        self.wanted
-    }
-
-    /// Whether workers are to take connections from the queue.
-    pub fn accepts(&self) -> Accepts {
-        self.accepts
-    }
-
-    /// The past.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// Whether a slot that should be filled has nobody who accepts.
-    pub fn is_degraded(&self) -> bool {
-        !self.is_stopping() && !self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving))
-    }
-
-    /// Whether the server ends or has ended.
-    pub fn is_stopping(&self) -> bool {
-        matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
-    }
-
-    fn is_settled(&self) -> bool {
-        self.slots.len() == self.target as usize && self.slots.iter().all(|slot| slot.is_settled(self.wanted))
-    }
-
-    fn is_wanted(&self, child: &Child) -> bool {
-        !self.is_stopping() && child.generation == self.wanted && child.id.slot.index() < self.target as usize
-    }
-
-    fn wanted_slots(&self) -> impl Iterator<Item = &Place> {
-        self.slots.iter().take(self.target as usize)
-    }
-
-    fn child_mut(&mut self, id: ChildId) -> Option<&mut Child> {
-        self.slots.get_mut(id.slot.index())?.children.iter_mut().find(|child| child.id == id)
-    }
-
-    fn take_child(&mut self, id: ChildId) -> Option<Child> {
-        let children = &mut self.slots.get_mut(id.slot.index())?.children;
-        let place = children.iter().position(|child| child.id == id)?;
-        Some(children.remove(place))
     }
 }
