@@ -88,6 +88,9 @@ pub(super) enum Words {
 }
 
 impl Row {
+    /// How many rows a child looks at to learn how the others are doing.
+    const OTHERS: usize = 64;
+
     /// A row that nobody else reads: for tests, and for a process that serves one connection.
     pub fn detached() -> Self {
         Self { words: Words::Private(Arc::new([const { AtomicU64::new(0) }; WORDS])), first: 0 }
@@ -132,6 +135,20 @@ impl Row {
     pub fn active(&self) -> u64 {
         let cells = self.cells();
         cells.get(Word::Accepted).saturating_sub(cells.get(Word::Closed))
+    }
+
+    /// The fewest open connections of another child that is ready; `None` if there is none among the first rows.
+    ///
+    /// A hint, for sharing newcomers fairly: any of the numbers may be wrong, or that of a child that died just now.
+    pub fn least_active_of_others(&self) -> Option<u64> {
+        let Words::Shared(memory) = &self.words else { return None };
+        let rows = memory.words().chunks_exact(WORDS).enumerate();
+        let others = rows.take(Self::OTHERS).filter(|(index, _)| index * WORDS != self.first);
+        let others = others.map(|(_, words)| Cells(words));
+        // Rows are taken from the front: behind one that never was, there is nobody.
+        let taken = others.take_while(|cells| cells.get(Word::Phase) != Phase::Booting as u64);
+        let ready = taken.filter(|cells| cells.get(Word::Phase) == Phase::Ready as u64);
+        ready.map(|cells| cells.get(Word::Accepted).saturating_sub(cells.get(Word::Closed))).min()
     }
 
     /// This many bytes came in.

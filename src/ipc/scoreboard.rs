@@ -95,6 +95,21 @@ mod tests {
     }
 
     #[test]
+    fn a_child_sees_how_many_connections_the_least_busy_other_one_has() {
+        let mut board = Scoreboard::new().unwrap();
+        let rows: Vec<_> = std::iter::from_fn(|| board.take().map(|id| board.row(id))).take(4).collect();
+        assert_eq!(rows[0].least_active_of_others(), None);
+        rows.iter().for_each(Row::ready);
+        (0..3).for_each(|_| rows[0].accepted());
+        (0..2).for_each(|_| rows[1].accepted());
+        rows[2].accepted();
+        rows[3].draining();
+        assert_eq!(rows[0].least_active_of_others(), Some(1));
+        assert_eq!(rows[2].least_active_of_others(), Some(2));
+        assert_eq!(Row::detached().least_active_of_others(), None);
+    }
+
+    #[test]
     fn a_row_that_was_given_back_is_clean_when_it_is_taken_again() {
         let mut board = Scoreboard::new().unwrap();
         let id = board.take().unwrap();

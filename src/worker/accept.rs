@@ -186,6 +186,21 @@ impl Doors {
         Ok(())
     }
 
+    /// Lets the other workers go first when the next one comes: this one goes to the end of the line at that door.
+    ///
+    /// A newcomer wakes the first of those that wait, so that without this the same worker would take them all as long
+    /// as it is quick. Whoever came meanwhile is reported at once.
+    ///
+    /// # Errors
+    /// As [`Doors::open`].
+    pub fn step_back(&self, set: &Epoll, listeners: &[Listener], number: usize) -> io::Result<()> {
+        if let Some(listener) = listeners.get(number).filter(|_| self.are_open()) {
+            let _ = set.delete(listener);
+            wait_at(set, number, listener)?;
+        }
+        Ok(())
+    }
+
     /// Accepts no more: the listeners leave the set, and may be closed then.
     ///
     /// They leave first: other processes hold the same sockets, and the set would report them for ever.

@@ -15,6 +15,7 @@ pub mod blocking;
 pub mod connection;
 pub mod datagrams;
 pub mod event_loop;
+pub mod fairness;
 pub mod guard;
 pub mod limits;
 pub mod link;

@@ -47,7 +47,8 @@ pub trait Session {
         Flow::Close
     }
 
-    /// The worker begins to drain. The driver itself lets a connection that is silent at [`Limit::Idle`] live for the
+    /// The worker begins to drain, and this session waits for bytes; one whose answer is being sent is not told, and sees
+    /// it at its next call. The driver itself lets a connection that is silent at [`Limit::Idle`] live for the
     /// linger and no longer, so most sessions have nothing to do here but to look at [`Exchange::draining`] when
     /// they answer.
     fn on_drain(&mut self, io: &mut Exchange<'_>) -> Flow {

@@ -1,17 +1,10 @@
 //! The loop of the event model: one round is one epoll_wait(2) and what it brought.
 
-use std::{
-    io,
-    os::fd::{AsRawFd, OwnedFd},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use nix::{
     errno::Errno,
-    sys::{
-        epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
-        socket::{MsgFlags, Shutdown, recv, shutdown},
-    },
+    sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout},
 };
 
 use super::{
@@ -20,42 +13,41 @@ use super::{
 };
 use crate::{
     ipc::row::Row,
-    logging::TARGET,
     process::clock::Time,
     worker::{
         Worker,
         accept::{Doors, Token, Visitor},
         datagrams::{LONGEST, Post},
-        guard,
+        fairness::Fairness,
         limits::{Limits, timeout},
-        output::{End, Output},
-        session::{Application, Limit, Peer},
-        step::{Step, Taken, Then, restarts},
+        output::Output,
+        session::{Application, Limit},
+        step::Step,
     },
 };
 
 /// Everything that a round of the loop touches.
 pub struct Engine<'a, A: Application> {
-    worker: &'a mut Worker,
-    application: A,
-    post: Post,
-    set: Epoll,
-    doors: Doors,
-    table: Table<Conn<A::Session>>,
+    pub(super) worker: &'a mut Worker,
+    pub(super) application: A,
+    pub(super) post: Post,
+    pub(super) set: Epoll,
+    pub(super) doors: Doors,
+    pub(super) fairness: Fairness,
+    pub(super) table: Table<Conn<A::Session>>,
     /// What is read, by any of the connections: none keeps a buffer of its own.
-    buffer: Box<[u8]>,
+    pub(super) buffer: Box<[u8]>,
     /// What is written, by any of them, until the first send.
-    output: Output,
-    row: Row,
-    limits: Limits,
-    now: Time,
-    drain: Option<Drain>,
+    pub(super) output: Output,
+    pub(super) row: Row,
+    pub(super) limits: Limits,
+    pub(super) now: Time,
+    pub(super) drain: Option<Drain>,
 }
 
-/// A drain that has begun.
+/// A drain that has begun, and when whatever is not finished is cut.
 #[derive(Debug, Clone, Copy)]
-struct Drain {
-    since: Time,
+pub(super) struct Drain {
     deadline: Option<Time>,
 }
 
@@ -75,6 +67,7 @@ impl<'a, A: Application> Engine<'a, A> {
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         Ok(Self {
             doors: Doors::open(&set, &worker.stop, worker.listeners())?,
+            fairness: Fairness::new(worker.row().clone()),
             row: worker.row().clone(),
             limits: *worker.limits(),
             application,
@@ -139,8 +132,6 @@ impl<'a, A: Application> Engine<'a, A> {
         limit.map(|limit| limit.max(Duration::from_millis(1)))
     }
 
-    // What wakes the loop.
-
     /// Something happened to a connection: what depends on what it waits for.
     fn handle(&mut self, key: Key) {
         match self.table.wait(key) {
@@ -158,13 +149,17 @@ impl<'a, A: Application> Engine<'a, A> {
             self.post.serve(number, listener, &mut self.buffer, &self.row);
             return Ok(());
         }
+        if let Some(until) = self.fairness.leave_until(self.now) {
+            self.doors.rest(&self.set, self.worker.listeners(), Some(until));
+            return Ok(());
+        }
         for _ in 0..ACCEPTS {
             match self.doors.accept(&self.set, self.worker.listeners(), number)? {
                 Visitor::Connection(socket, peer) => {
                     let before = self.table.len();
                     self.admit(socket, &peer);
                     if self.table.len() > before {
-                        break;
+                        return self.doors.step_back(&self.set, self.worker.listeners(), number);
                     }
                 }
                 Visitor::Nobody | Visitor::NoRoom => break,
@@ -176,18 +171,15 @@ impl<'a, A: Application> Engine<'a, A> {
     fn hear(&mut self) -> io::Result<()> {
         let told = self.worker.stop.look()?;
         self.doors.heed(&self.set, self.worker.listeners(), &self.worker.stop)?;
-        if !told {
-            return Ok(());
-        }
-        let deadline = |since: Time, limit: Option<Duration>| limit.map(|limit| since + limit);
-        match &mut self.drain {
-            None => self.begin_drain(),
-            // The master has gone while this worker drained for it.
-            Some(drain) if self.worker.stop.orphaned() => {
-                let orphan = deadline(self.now, self.limits.drain_of(true));
-                drain.deadline = [drain.deadline, orphan].into_iter().flatten().min();
+        if told {
+            // The second time it is an orphan, which may not take longer than before.
+            let limit = self.limits.drain_of(self.worker.stop.orphaned());
+            let before = self.drain.map(|drain| drain.deadline);
+            let after = limit.map(|limit| self.now + limit);
+            self.drain = Some(Drain { deadline: [before.flatten(), after].into_iter().flatten().min() });
+            if before.is_none() {
+                self.begin_drain();
             }
-            Some(_) => {}
         }
         Ok(())
     }
@@ -196,8 +188,6 @@ impl<'a, A: Application> Engine<'a, A> {
     fn begin_drain(&mut self) {
         self.doors.close(&self.set, self.worker.listeners());
         self.worker.close_listeners();
-        let limit = self.limits.drain_of(self.worker.stop.orphaned());
-        self.drain = Some(Drain { since: self.now, deadline: limit.map(|limit| self.now + limit) });
         self.table.restart(Wait::Read(Limit::Idle), self.now);
         for key in self.table.keys() {
             // One that is being answered sees it at its next call.
@@ -226,182 +216,5 @@ impl<'a, A: Application> Engine<'a, A> {
             self.doors.resume(&self.set, self.worker.listeners())?;
         }
         Ok(())
-    }
-
-    // The life of a connection.
-
-    fn admit(&mut self, socket: OwnedFd, peer: &Peer) {
-        self.row.accepted();
-        match guard::contain(|| self.application.open(peer)) {
-            Err(panic) => {
-                self.row.closed();
-                log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
-            }
-            Ok(session) => {
-                let key = self.table.insert(Conn::new(socket, session), Wait::Read(Limit::Idle), self.now);
-                self.step(key, Step::Open, 0);
-                // Its first request is often there already: then a short connection never enters the set.
-                if let Some(Wait::Read(_)) = self.table.wait(key) {
-                    self.read(key);
-                }
-            }
-        }
-    }
-
-    fn read(&mut self, key: Key) {
-        let Some(conn) = self.table.get_mut(key) else { return };
-        match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
-            Ok(0) => self.step(key, Step::End, 0),
-            Ok(count) => {
-                self.row.bytes_in(count as u64);
-                self.step(key, Step::Bytes, count);
-            }
-            Err(Errno::EAGAIN | Errno::EINTR) => self.watch(key, EpollFlags::EPOLLIN),
-            Err(_) => self.close(key),
-        }
-    }
-
-    /// Calls the session with the first `count` bytes of the buffer, and again as long as whole messages are left.
-    fn step(&mut self, key: Key, mut kind: Step, mut count: usize) {
-        while let Some(conn) = self.table.get_mut(key) {
-            let fresh = &self.buffer[..count];
-            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some()) {
-                Ok(taken) => self.start_clock(key, count, taken),
-                Err(panic) => {
-                    log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
-                    self.output.clear();
-                    self.close(key);
-                }
-            }
-            match self.send(key) {
-                Some(Then::Again) => (kind, count) = (Step::Bytes, 0),
-                // It is read next, and enters the set only if there is nothing to read.
-                Some(Then::Read(_)) if kind == Step::Open => break,
-                Some(then) => return self.go_on(key, then),
-                None => break,
-            }
-        }
-    }
-
-    fn start_clock(&mut self, key: Key, received: usize, taken: Taken) {
-        let before = match self.table.wait(key) {
-            Some(Wait::Read(limit)) => Some(limit),
-            Some(Wait::Write | Wait::Farewell) | None => None,
-        };
-        let Some(conn) = self.table.get_mut(key) else { return };
-        conn.then = taken.then;
-        let limit = match taken.then {
-            Then::Read(limit) => limit,
-            Then::Stay => before.unwrap_or(Limit::Idle),
-            Then::Again | Then::Close | Then::Farewell => return,
-        };
-        conn.then = Then::Read(limit);
-        if restarts(before, limit, received, taken.ended, &mut conn.progress) {
-            self.table.begin(key, Wait::Read(limit), self.now);
-        }
-    }
-
-    /// Sends what its session wrote just now. The answer is what comes next; nothing does if not all could be sent.
-    fn send(&mut self, key: Key) -> Option<Then> {
-        let conn = self.table.get_mut(key)?;
-        let then = conn.then;
-        if !self.output.is_empty() {
-            match self.output.send(conn.socket()) {
-                Ok(sent) => {
-                    self.row.bytes_out(sent.bytes);
-                    if sent.end != End::Empty {
-                        conn.hold(&mut self.output);
-                        conn.progress = 0;
-                        self.table.begin(key, Wait::Write, self.now);
-                        self.watch(key, EpollFlags::EPOLLOUT);
-                        return None;
-                    }
-                }
-                Err(_) => {
-                    self.output.clear();
-                    self.close(key);
-                    return None;
-                }
-            }
-        }
-        Some(then)
-    }
-
-    /// Sends what it held; when all is sent the session goes on.
-    fn write(&mut self, key: Key) {
-        let Some(conn) = self.table.get_mut(key) else { return };
-        let sent = conn.held().map(|(socket, output)| output.send(socket));
-        let Some(Ok(sent)) = sent else { return self.close(key) };
-        self.row.bytes_out(sent.bytes);
-        conn.progress += sent.bytes;
-        if sent.end == End::Empty {
-            let then = conn.then;
-            conn.progress = 0;
-            conn.let_go();
-            if let Then::Read(limit) = then {
-                self.table.begin(key, Wait::Read(limit), self.now);
-            }
-            self.go_on(key, then);
-            if then == Then::Again {
-                self.table.begin(key, Wait::Read(Limit::Idle), self.now);
-                self.step(key, Step::Bytes, 0);
-            }
-        } else if conn.progress >= Limits::PROGRESS {
-            conn.progress = 0;
-            self.table.begin(key, Wait::Write, self.now);
-        }
-    }
-
-    fn go_on(&mut self, key: Key, then: Then) {
-        match then {
-            Then::Read(_) | Then::Stay => self.watch(key, EpollFlags::EPOLLIN),
-            Then::Again => {}
-            Then::Close => self.close(key),
-            Then::Farewell => self.take_leave(key),
-        }
-    }
-
-    /// Ends our direction and lets the peer finish its own: a close with bytes unread would be a reset, which
-    /// destroys the answer on its way.
-    fn take_leave(&mut self, key: Key) {
-        let Some(conn) = self.table.get_mut(key) else { return };
-        if shutdown(conn.socket().as_raw_fd(), Shutdown::Write).is_err() {
-            return self.close(key);
-        }
-        self.table.begin(key, Wait::Farewell, self.now);
-        self.watch(key, EpollFlags::EPOLLIN);
-    }
-
-    fn discard(&mut self, key: Key) {
-        let Some(conn) = self.table.get_mut(key) else { return };
-        match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
-            Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Ok(0) | Err(_) => self.close(key),
-        }
-    }
-
-    /// Has the set report this of the connection, and nothing else.
-    fn watch(&mut self, key: Key, interest: EpollFlags) {
-        let Some(conn) = self.table.get_mut(key) else { return };
-        if conn.interest == interest {
-            return;
-        }
-        let mut event = EpollEvent::new(interest, Token::Own(key.bits()).into());
-        let result = if conn.interest.is_empty() {
-            self.set.add(conn.socket(), event)
-        } else {
-            self.set.modify(conn.socket(), &mut event)
-        };
-        conn.interest = interest;
-        if let Err(error) = result {
-            log::warn!(target: TARGET, "connection closed: cannot wait for it: {error}");
-            self.close(key);
-        }
-    }
-
-    fn close(&mut self, key: Key) {
-        if self.table.remove(key).is_some() {
-            self.row.closed();
-        }
     }
 }

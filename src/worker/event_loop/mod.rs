@@ -14,6 +14,7 @@
 mod conn;
 mod engine;
 mod table;
+mod traffic;
 
 use std::{fmt, io};
 

@@ -1,0 +1,209 @@
+//! The life of a connection in the event loop: admitted, read, answered, and let go.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        epoll::{EpollEvent, EpollFlags},
+        socket::{MsgFlags, Shutdown, recv, shutdown},
+    },
+};
+
+use super::{
+    conn::Conn,
+    engine::Engine,
+    table::{Key, Wait},
+};
+use crate::{
+    logging::TARGET,
+    worker::{
+        accept::Token,
+        guard,
+        limits::Limits,
+        output::End,
+        session::{Application, Limit, Peer},
+        step::{Step, Taken, Then, restarts},
+    },
+};
+
+impl<A: Application> Engine<'_, A> {
+    /// Takes a connection in.
+    pub(super) fn admit(&mut self, socket: OwnedFd, peer: &Peer) {
+        self.row.accepted();
+        match guard::contain(|| self.application.open(peer)) {
+            Err(panic) => {
+                self.row.closed();
+                log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
+            }
+            Ok(session) => {
+                let key = self.table.insert(Conn::new(socket, session), Wait::Read(Limit::Idle), self.now);
+                self.step(key, Step::Open, 0);
+                // Its first request is often there already: then a short connection never enters the set.
+                if let Some(Wait::Read(_)) = self.table.wait(key) {
+                    self.read(key);
+                }
+            }
+        }
+    }
+
+    /// Reads what has come, and has the session answer it.
+    pub(super) fn read(&mut self, key: Key) {
+        let Some(conn) = self.table.get_mut(key) else { return };
+        match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+            Ok(0) => self.step(key, Step::End, 0),
+            Ok(count) => {
+                self.row.bytes_in(count as u64);
+                self.step(key, Step::Bytes, count);
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => self.watch(key, EpollFlags::EPOLLIN),
+            Err(_) => self.close(key),
+        }
+    }
+
+    /// Calls the session with the first `count` bytes of the buffer, and again as long as whole messages are left.
+    pub(super) fn step(&mut self, key: Key, mut kind: Step, mut count: usize) {
+        while let Some(conn) = self.table.get_mut(key) {
+            let fresh = &self.buffer[..count];
+            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some()) {
+                Ok(taken) => self.start_clock(key, count, taken),
+                Err(panic) => {
+                    log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
+                    self.output.clear();
+                    self.close(key);
+                }
+            }
+            match self.send(key) {
+                Some(Then::Again) => (kind, count) = (Step::Bytes, 0),
+                // It is read next, and enters the set only if there is nothing to read.
+                Some(Then::Read(_)) if kind == Step::Open => break,
+                Some(then) => return self.go_on(key, then),
+                None => break,
+            }
+        }
+    }
+
+    fn start_clock(&mut self, key: Key, received: usize, taken: Taken) {
+        let before = match self.table.wait(key) {
+            Some(Wait::Read(limit)) => Some(limit),
+            Some(Wait::Write | Wait::Farewell) | None => None,
+        };
+        let Some(conn) = self.table.get_mut(key) else { return };
+        conn.then = taken.then;
+        let limit = match taken.then {
+            Then::Read(limit) => limit,
+            Then::Stay => before.unwrap_or(Limit::Idle),
+            Then::Again | Then::Close | Then::Farewell => return,
+        };
+        conn.then = Then::Read(limit);
+        if restarts(before, limit, received, taken.ended, &mut conn.progress) {
+            self.table.begin(key, Wait::Read(limit), self.now);
+        }
+    }
+
+    /// Sends what its session wrote just now. The answer is what comes next; nothing does if not all could be sent.
+    fn send(&mut self, key: Key) -> Option<Then> {
+        let conn = self.table.get_mut(key)?;
+        let then = conn.then;
+        if !self.output.is_empty() {
+            match self.output.send(conn.socket()) {
+                Ok(sent) => {
+                    self.row.bytes_out(sent.bytes);
+                    if sent.end != End::Empty {
+                        conn.hold(&mut self.output);
+                        conn.progress = 0;
+                        self.table.begin(key, Wait::Write, self.now);
+                        self.watch(key, EpollFlags::EPOLLOUT);
+                        return None;
+                    }
+                }
+                Err(_) => {
+                    self.output.clear();
+                    self.close(key);
+                    return None;
+                }
+            }
+        }
+        Some(then)
+    }
+
+    /// Sends what it held; when all is sent the session goes on.
+    pub(super) fn write(&mut self, key: Key) {
+        let Some(conn) = self.table.get_mut(key) else { return };
+        let sent = conn.held().map(|(socket, output)| output.send(socket));
+        let Some(Ok(sent)) = sent else { return self.close(key) };
+        self.row.bytes_out(sent.bytes);
+        conn.progress += sent.bytes;
+        if sent.end == End::Empty {
+            let then = conn.then;
+            conn.progress = 0;
+            conn.let_go();
+            if let Then::Read(limit) = then {
+                self.table.begin(key, Wait::Read(limit), self.now);
+            }
+            self.go_on(key, then);
+            if then == Then::Again {
+                self.table.begin(key, Wait::Read(Limit::Idle), self.now);
+                self.step(key, Step::Bytes, 0);
+            }
+        } else if conn.progress >= Limits::PROGRESS {
+            conn.progress = 0;
+            self.table.begin(key, Wait::Write, self.now);
+        }
+    }
+
+    fn go_on(&mut self, key: Key, then: Then) {
+        match then {
+            Then::Read(_) | Then::Stay => self.watch(key, EpollFlags::EPOLLIN),
+            Then::Again => {}
+            Then::Close => self.close(key),
+            Then::Farewell => self.take_leave(key),
+        }
+    }
+
+    /// Ends our direction and lets the peer finish its own: a close with bytes unread would be a reset, which
+    /// destroys the answer on its way.
+    fn take_leave(&mut self, key: Key) {
+        let Some(conn) = self.table.get_mut(key) else { return };
+        if shutdown(conn.socket().as_raw_fd(), Shutdown::Write).is_err() {
+            return self.close(key);
+        }
+        self.table.begin(key, Wait::Farewell, self.now);
+        self.watch(key, EpollFlags::EPOLLIN);
+    }
+
+    /// Reads on after the farewell, until the peer has ended its direction too.
+    pub(super) fn discard(&mut self, key: Key) {
+        let Some(conn) = self.table.get_mut(key) else { return };
+        match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+            Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Ok(0) | Err(_) => self.close(key),
+        }
+    }
+
+    /// Has the set report this of the connection, and nothing else.
+    fn watch(&mut self, key: Key, interest: EpollFlags) {
+        let Some(conn) = self.table.get_mut(key) else { return };
+        if conn.interest == interest {
+            return;
+        }
+        let mut event = EpollEvent::new(interest, Token::Own(key.bits()).into());
+        let result = if conn.interest.is_empty() {
+            self.set.add(conn.socket(), event)
+        } else {
+            self.set.modify(conn.socket(), &mut event)
+        };
+        conn.interest = interest;
+        if let Err(error) = result {
+            log::warn!(target: TARGET, "connection closed: cannot wait for it: {error}");
+            self.close(key);
+        }
+    }
+
+    /// Closes a connection.
+    pub(super) fn close(&mut self, key: Key) {
+        if self.table.remove(key).is_some() {
+            self.row.closed();
+        }
+    }
+}
