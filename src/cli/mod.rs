@@ -1,8 +1,76 @@
 //! Words to calls: the command line.
+//!
+//! [`args`] holds what can be typed, [`usage`] the grammar and its complaints; each command is one function in a
+//! module of its own, which returns the exit code or an error of one line. Nothing else in the crate prints or exits.
 
-use std::process::ExitCode;
+mod args;
+mod common;
+mod log_line;
+mod logging;
+mod operate;
+mod out;
+mod papers;
+mod scale;
+mod send;
+mod serve;
+mod services;
+mod table;
+mod usage;
+mod words;
 
-/// Runs the command line.
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{FromArgMatches, error::ErrorKind};
+
+use self::args::{Command, Line};
+use crate::Result;
+
+/// Runs the command line: what it was told, and the exit code that it leaves.
 pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let line = usage::grammar().try_get_matches_from(&words);
+    let done = match line.and_then(|matches| Line::from_arg_matches(&matches)) {
+        Ok(line) => run(&line.command),
+        Err(error) => help_or_complaint(&words, &error),
+    };
+    done.unwrap_or_else(|error| {
+        out::complain(&error.to_string());
+        ExitCode::from(error.exit_code())
+    })
+}
+
+/// One command, one call.
+fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Http(http) => serve::http(http),
+        Command::Echo(echo) => serve::echo(echo),
+        Command::Status(target) => operate::status(target),
+        Command::Stop(stop) => operate::stop(stop),
+        Command::Reload(reload) => operate::reload(reload),
+        Command::Scale(scale) => operate::scale(scale),
+        Command::Reopen(target) => operate::reopen(target),
+        Command::List(place) => operate::list(place),
+        Command::Send(send) => send::send(&send.address, &send.text, &mut out::print).map(done),
+        Command::Completions(completions) => papers::completions(completions.shell).map(done),
+        Command::Man => papers::man().map(done),
+    }
+}
+
+fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
+}
+
+/// What clap stopped at: a page that was asked for, or something that it cannot understand.
+fn help_or_complaint(words: &[OsString], error: &clap::Error) -> Result<ExitCode> {
+    let page = error.render();
+    if error.exit_code() == 0 {
+        let page = if out::coloured() { page.ansi().to_string() } else { page.to_string() };
+        out::print(page.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    } else if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        out::explain(&page.to_string());
+        Ok(ExitCode::from(2))
+    } else {
+        Err(usage::complaint(words, error))
+    }
 }

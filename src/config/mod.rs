@@ -2,10 +2,12 @@
 //!
 //! The library's builder and the command line both fill in a [`Settings`]; the master reads nothing else.
 
+pub mod choices;
 pub mod descriptors;
 pub mod name;
 pub mod parse;
 pub mod runtime_dir;
 pub mod settings;
 
-pub use settings::{Limits, LogFormat, LogSettings, Model, Reap, Settings, Workers};
+pub use choices::{LogFormat, Model, Reap};
+pub use settings::{Limits, LogSettings, Settings, Workers};

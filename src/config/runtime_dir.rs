@@ -70,9 +70,18 @@ pub fn resolve(named: Option<&Path>, environment: &Environment) -> Result<PathBu
 /// When it cannot be created, is no directory (a symbolic link is none), belongs to another user, or is writable by
 /// all.
 pub fn prepare(dir: &Path) -> Result<()> {
+    check(dir)?;
+    if dir.exists() { Ok(()) } else { create(dir) }
+}
+
+/// Says whether [`prepare`] would take this directory, without creating it.
+///
+/// # Errors
+/// As [`prepare`], for a directory that exists.
+pub fn check(dir: &Path) -> Result<()> {
     match dir.symlink_metadata() {
         Ok(found) => verify(dir, &found),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => create(dir),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(refused("use", dir, cause)),
     }
 }

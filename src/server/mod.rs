@@ -49,7 +49,11 @@ pub struct Server<'a> {
     signals: Handled,
     on_event: Box<dyn FnMut(&Event) + 'a>,
     on_reload: Box<dyn FnMut() -> Result<Option<u32>> + 'a>,
+    on_bound: OnBound<'a>,
 }
+
+/// What is called with the server's name once everything is bound.
+type OnBound<'a> = Box<dyn FnOnce(&str) -> Result<()> + 'a>;
 
 /// How a server ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +87,7 @@ impl<'a> Server<'a> {
             signals: Handled::All,
             on_event: Box::new(|_| ()),
             on_reload: Box::new(|| Ok(None)),
+            on_bound: Box::new(|_| Ok(())),
         }
     }
 
@@ -181,6 +186,14 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn on_reload(mut self, hook: impl FnMut() -> Result<Option<u32>> + 'a) -> Self {
         self.on_reload = Box::new(hook);
+        self
+    }
+
+    /// Calls this once everything is bound and the server has its name, before anything is forked: what it opens,
+    /// every worker has. Its error ends the start.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_bound(mut self, hook: impl FnOnce(&str) -> Result<()> + 'a) -> Self {
+        self.on_bound = Box::new(hook);
         self
     }
 

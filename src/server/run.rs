@@ -23,6 +23,7 @@ impl Server<'_> {
         let instruments = Instruments::new(self.signals, inherited);
         let instruments = instruments.map_err(|cause| Error::system("start a master", cause))?;
         let place = Place::take(&self.settings)?;
+        (self.on_bound)(&place.name).inspect_err(|_| place.leave())?;
         show(&place.name);
         let urls: Vec<_> = place.listeners.iter().map(|listener| listener.url(protocol)).collect();
         let name = place.name.clone();

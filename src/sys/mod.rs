@@ -8,6 +8,7 @@ pub mod accept;
 pub mod fork;
 pub mod inherited;
 pub mod memory;
+pub mod pidfd;
 pub mod siginfo;
 pub mod signal;
 pub mod socket;

@@ -1,0 +1,251 @@
+//! What can be typed: commands, flags, and what `--help` says about them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{common::Common, scale::Amount};
+
+/// A pre-fork server for Unix: a master binds, forks workers that accept, and looks after them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "forkd",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Line {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a directory over HTTP/1.1
+    #[command(after_help = HTTP_EXAMPLES)]
+    Http(Http),
+    /// Send back what clients send, over TCP, Unix sockets and UDP
+    #[command(after_help = ECHO_EXAMPLES)]
+    Echo(Echo),
+    /// Show a server and its workers
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(Target),
+    /// Drain a server and wait until it is gone
+    Stop(Stop),
+    /// Replace all workers by new ones, without losing a request
+    Reload(Reload),
+    /// Change the number of workers
+    #[command(after_help = SCALE_EXAMPLES, override_usage = "forkd scale [OPTIONS] [NAME] N|+N|-N")]
+    Scale(Scale),
+    /// Open the log files again, after they were renamed
+    Reopen(Target),
+    /// List the servers that run here
+    List(Place),
+    /// Send text or typed lines to a server and print its replies
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(Send),
+    /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+    /// Print the manual page
+    #[command(after_help = "Examples:\n  forkd man | man -l -")]
+    Man,
+}
+
+/// `forkd http`
+#[derive(Debug, Args)]
+pub struct Http {
+    /// The directory to serve
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `forkd echo`
+#[derive(Debug, Args)]
+pub struct Echo {
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Where servers are looked for, and how the answer is printed.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Look for servers in this directory [default: as the serving commands]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+    /// Print one JSON document and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which server is meant.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The server: its name, its master's pid, or :PORT [default: the only one that runs here]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `forkd stop`
+#[derive(Debug, Args)]
+pub struct Stop {
+    #[command(flatten)]
+    pub target: Target,
+    /// Let nothing finish: end all workers at once
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// `forkd reload`
+#[derive(Debug, Args)]
+pub struct Reload {
+    #[command(flatten)]
+    pub target: Target,
+    /// How long the new workers may take to be ready [default: the boot limit for each]
+    #[arg(long, value_name = "T", value_parser = crate::config::parse::duration)]
+    pub timeout: Option<std::time::Duration>,
+}
+
+/// `forkd scale`
+#[derive(Debug, Args)]
+pub struct Scale {
+    /// The server, if not the only one, and then how many workers: N, or +N more, or -N fewer
+    #[arg(value_name = "NAME|N", num_args = 1..=2, allow_negative_numbers = true)]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+impl Scale {
+    /// The server that is meant, and what the last word says.
+    pub fn split(&self) -> crate::Result<(Option<&str>, Amount)> {
+        match self.words.as_slice() {
+            [name, amount] => Ok((Some(name), amount.parse()?)),
+            [amount] => Ok((None, amount.parse()?)),
+            [] | [_, _, _, ..] => Err(Amount::missing()),
+        }
+    }
+}
+
+/// `forkd send`
+#[derive(Debug, Args)]
+pub struct Send {
+    /// 127.0.0.1:7007, :7007, udp:127.0.0.1:7007, unix:/path or unix:@name
+    #[arg(value_name = "ADDR")]
+    pub address: super::send::Destination,
+    /// What to send, joined by blanks; without it the lines of standard input
+    #[arg(value_name = "TEXT", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub text: Vec<String>,
+}
+
+/// `forkd completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+const HTTP_EXAMPLES: &str = "\
+Examples:
+  forkd http                              this directory on 127.0.0.1:8080
+  forkd http -l :80 -w 4 /srv/www         four workers, all addresses
+  forkd http -d --name web /srv/www       as a daemon: forkd status web, forkd stop web";
+
+const ECHO_EXAMPLES: &str = "\
+Examples:
+  forkd echo                              TCP on 127.0.0.1:7007
+  forkd echo -l :7007 -l udp::7007        TCP and UDP, all addresses
+  forkd echo --model per-connection --reap double-fork
+                                          a process for each connection; see it with pstree";
+
+const STATUS_EXAMPLES: &str = "\
+Exit codes: 0 running, 3 not running, 4 degraded (a worker missing, a slot given up, a zombie)
+
+Examples:
+  forkd status                            the only server that runs here
+  forkd status :8080                      the one on port 8080
+  forkd status web --json | jq .workers";
+
+const SCALE_EXAMPLES: &str = "\
+Examples:
+  forkd scale 8                           eight workers
+  forkd scale web +1                      one more
+  forkd scale web -1                      one fewer, which drains first";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  forkd send :7007 hello                  one line to TCP, the reply printed
+  forkd send udp:127.0.0.1:7007 hello     one datagram, one reply
+  forkd send unix:/run/echo.sock < file   all of standard input";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(forkd completions bash)
+  forkd completions fish > ~/.config/fish/completions/forkd.fish";
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+    use crate::cli::usage::grammar;
+
+    fn parse(line: &str) -> Command {
+        let matches = grammar().try_get_matches_from(line.split(' ')).expect(line);
+        Line::from_arg_matches(&matches).expect(line).command
+    }
+
+    #[test]
+    fn scale_takes_a_name_before_its_number_and_flags_anywhere() {
+        let table = [
+            ("forkd scale 4", None, Amount::To(4), false),
+            ("forkd scale -1", None, Amount::Down(1), false),
+            ("forkd scale web +2", Some("web"), Amount::Up(2), false),
+            ("forkd scale web -1 --json", Some("web"), Amount::Down(1), true),
+            ("forkd scale --json web -1", Some("web"), Amount::Down(1), true),
+            ("forkd scale --runtime-dir /r :80 -1", Some(":80"), Amount::Down(1), false),
+            ("forkd scale web --runtime-dir /r -1", Some("web"), Amount::Down(1), false),
+        ];
+        for (line, name, amount, json) in table {
+            let Command::Scale(scale) = parse(line) else { panic!("not scale: {line}") };
+            assert_eq!(scale.split().expect(line), (name, amount), "{line}");
+            assert_eq!(scale.place.json, json, "{line}");
+        }
+    }
+
+    #[test]
+    fn scale_without_a_number_is_a_usage_error() {
+        for line in ["forkd scale", "forkd scale web", "forkd scale 4 web"] {
+            let Command::Scale(scale) = parse(line) else { panic!("not scale: {line}") };
+            assert_eq!(scale.split().expect_err(line).exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_name() {
+        for line in [
+            "forkd status --runtime-dir /r --json web",
+            "forkd status web --json --runtime-dir /r",
+            "forkd status --json web --runtime-dir=/r",
+        ] {
+            let Command::Status(target) = parse(line) else { panic!("not status: {line}") };
+            assert_eq!(target.name.as_deref(), Some("web"), "{line}");
+            assert_eq!(target.place.runtime_dir, Some("/r".into()), "{line}");
+            assert!(target.place.json, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_text_to_send_may_look_like_flags() {
+        let Command::Send(send) = parse("forkd send :7007 --name -x 1") else { panic!("not send") };
+        assert_eq!(send.text, ["--name", "-x", "1"]);
+    }
+}

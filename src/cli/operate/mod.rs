@@ -1,0 +1,104 @@
+//! The commands that look at running servers and order them about, by the control socket of their master.
+//!
+//! Each finds its server, asks one question, prints the answer and leaves the answer's exit code. Nobody reads a pid
+//! file: the master's pid is the one that the kernel tells of the other end of the socket.
+
+mod end;
+mod find;
+mod list;
+mod report;
+mod running;
+
+use std::{process::ExitCode, time::Duration};
+
+use serde_json::json;
+
+use super::{args, out, scale::Amount, words};
+use crate::{
+    Error, Result,
+    ipc::control::{Pace, Request, Scale, status::ServerState, wire::Answer},
+};
+
+pub use list::list;
+
+/// How long a master may take to answer a question that it answers from memory.
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(5));
+
+/// `forkd status`
+pub fn status(target: &args::Target) -> Result<ExitCode> {
+    let running = find::server(&target.place, target.name.as_deref())?;
+    let answer = running.ask(&Request::Status, PATIENCE)?;
+    let Some(document) = &answer.status else { return Err(Error::failed(answer.text)) };
+    if target.place.json {
+        out::document(document)?;
+    } else {
+        out::print(report::status(document, out::coloured()).as_bytes())?;
+    }
+    let degraded = document.state == ServerState::Degraded;
+    Ok(ExitCode::from(if degraded { 4 } else { answer.exit }))
+}
+
+/// `forkd stop`: returns when the master is gone.
+pub fn stop(stop: &args::Stop) -> Result<ExitCode> {
+    let running = find::server(&stop.target.place, stop.target.name.as_deref())?;
+    let pace = if stop.now { Pace::Now } else { Pace::Drain };
+    let name = running.name.clone();
+    let answer = end::stop(running, pace)?;
+    tell(&stop.target.place, &name, &answer)
+}
+
+/// `forkd reload`: returns when every new worker is ready and every old one gone.
+pub fn reload(reload: &args::Reload) -> Result<ExitCode> {
+    order(&reload.target.place, reload.target.name.as_deref(), &Request::Reload { timeout: reload.timeout })
+}
+
+/// `forkd scale`: returns when the new ones are ready and the surplus is gone.
+pub fn scale(scale: &args::Scale) -> Result<ExitCode> {
+    let (name, amount) = scale.split()?;
+    let wanted = match amount {
+        Amount::To(count) => Scale::To(count),
+        Amount::Up(count) => Scale::Up(count),
+        Amount::Down(count) => Scale::Down(count),
+    };
+    order(&scale.place, name, &Request::Scale(wanted))
+}
+
+/// `forkd reopen`
+pub fn reopen(target: &args::Target) -> Result<ExitCode> {
+    order(&target.place, target.name.as_deref(), &Request::Reopen)
+}
+
+/// Asks for something that takes as long as it takes: the master bounds it by its own limits.
+fn order(place: &args::Place, name: Option<&str>, request: &Request) -> Result<ExitCode> {
+    let running = find::server(place, name)?;
+    let name = running.name.clone();
+    let answer = running.ask(request, None)?;
+    tell(place, &name, &answer)
+}
+
+/// Prints what came of an order: a document, or a line where such a line belongs.
+fn tell(place: &args::Place, name: &str, answer: &Answer) -> Result<ExitCode> {
+    let text = words::printable(&answer.text);
+    if place.json {
+        let (ok, exit) = (answer.ok(), answer.exit);
+        out::document(&json!({ "name": name, "ok": ok, "exit": exit, "text": answer.text }))?;
+    } else if answer.ok() {
+        out::line(&format!("{name}: {text}"))?;
+    } else {
+        out::complain(&format!("{name}: {text}"));
+    }
+    Ok(ExitCode::from(answer.exit))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{cli::usage::grammar, ipc::control::REQUESTS};
+
+    #[test]
+    fn every_verb_that_a_master_knows_can_be_typed() {
+        for entry in REQUESTS {
+            let line = ["forkd"].into_iter().chain(entry.verb.split(' '));
+            grammar().try_get_matches_from(line).expect(entry.verb);
+        }
+    }
+}

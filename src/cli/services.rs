@@ -1,0 +1,21 @@
+//! The serving commands in one table: their word, where they listen unless told, and how the ready line names that.
+
+/// A serving command.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// Its word, also the first half of a server's name.
+    pub word: &'static str,
+    /// Where it listens unless told.
+    pub listen: &'static str,
+    /// What stands before `://` in the ready line of a TCP listener.
+    pub scheme: &'static str,
+}
+
+/// `forkd http`
+pub const HTTP: Service = Service { word: "http", listen: "127.0.0.1:8080", scheme: "http" };
+
+/// `forkd echo`
+pub const ECHO: Service = Service { word: "echo", listen: "127.0.0.1:7007", scheme: "tcp" };
+
+/// All of them, in the order of the help.
+pub const SERVICES: [Service; 2] = [HTTP, ECHO];
