@@ -40,6 +40,10 @@ pub enum Command {
     /// Change the number of workers
     #[command(after_help = SCALE_EXAMPLES, override_usage = "forkd scale [OPTIONS] [NAME] N|+N|-N")]
     Scale(Scale),
+    /// Stop accepting; the queue and the connections stay
+    Pause(Target),
+    /// Accept again
+    Resume(Target),
     /// Open the log files again, after they were renamed
     Reopen(Target),
     /// List the servers that run here

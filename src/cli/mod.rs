@@ -23,7 +23,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{FromArgMatches, error::ErrorKind};
 
 use self::args::{Command, Line};
-use crate::Result;
+use crate::{Result, ipc::control::Request};
 
 /// Runs the command line: what it was told, and the exit code that it leaves.
 pub fn main() -> ExitCode {
@@ -48,7 +48,9 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Stop(stop) => operate::stop(stop),
         Command::Reload(reload) => operate::reload(reload),
         Command::Scale(scale) => operate::scale(scale),
-        Command::Reopen(target) => operate::reopen(target),
+        Command::Pause(target) => operate::plain(target, Request::Pause),
+        Command::Resume(target) => operate::plain(target, Request::Resume),
+        Command::Reopen(target) => operate::plain(target, Request::Reopen),
         Command::List(place) => operate::list(place),
         Command::Send(send) => send::send(&send.address, &send.text, &mut out::print).map(done),
         Command::Completions(completions) => papers::completions(completions.shell).map(done),

@@ -14,7 +14,7 @@ use crate::Error;
 /// The commands by what they are for, as the contract and the help list them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Serve", &["http", "echo"]),
-    ("Operate", &["status", "stop", "reload", "scale", "reopen", "list"]),
+    ("Operate", &["status", "stop", "reload", "scale", "pause", "resume", "reopen", "list"]),
     ("Clients", &["send"]),
     ("Other", &["completions", "man"]),
 ];
@@ -145,7 +145,7 @@ mod tests {
                 "unknown flag --wrkers (did you mean --workers? see forkd http --help)",
             ),
             ("forkd http --upgrade", "unknown flag --upgrade (see forkd http --help)"),
-            ("forkd serve", "unknown command serve (see forkd --help)"),
+            ("forkd fly", "unknown command fly (see forkd --help)"),
             ("forkd stattus", "unknown command stattus (did you mean status? see forkd --help)"),
             ("forkd http a b", "one word too many: b (see forkd http --help)"),
             ("forkd http --workers", "no value for --workers <N|auto> (see forkd http --help)"),

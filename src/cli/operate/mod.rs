@@ -63,9 +63,9 @@ pub fn scale(scale: &args::Scale) -> Result<ExitCode> {
     order(&scale.place, name, &Request::Scale(wanted))
 }
 
-/// `forkd reopen`
-pub fn reopen(target: &args::Target) -> Result<ExitCode> {
-    order(&target.place, target.name.as_deref(), &Request::Reopen)
+/// `forkd pause`, `resume`, `reopen`: a request that needs nothing but a server.
+pub fn plain(target: &args::Target, request: Request) -> Result<ExitCode> {
+    order(&target.place, target.name.as_deref(), &request)
 }
 
 /// Asks for something that takes as long as it takes: the master bounds it by its own limits.
