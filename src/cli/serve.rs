@@ -53,7 +53,11 @@ pub fn echo(echo: &args::Echo) -> Result<ExitCode> {
         server.serve_protocol(
             ECHO.scheme,
             |_| Ok(Echo),
-            Some(Box::new(|_| Ok(Box::new(DatagramEcho::default())))),
+            Some(Box::new(|worker| {
+                // A datagram from a door of ours would be echoed to and fro for ever.
+                let ports = worker.listeners().iter().filter_map(|listener| listener.local().port());
+                Ok(Box::new(DatagramEcho::on_ports(ports)))
+            })),
         )
     })
 }

@@ -10,7 +10,7 @@ use crate::{ipc::message::Accepts, logging, process::exit::ExitStatus};
 /// Writes the line.
 pub fn log(news: &News) {
     let Line { level, text, facts } = line(news);
-    let facts: Vec<_> = facts.iter().map(|(key, value)| (*key, Value::from(value.as_str()))).collect();
+    let facts: Vec<_> = facts.iter().map(|(key, fact)| (*key, fact.value())).collect();
     logging::event(level, text, &facts);
 }
 
@@ -18,12 +18,32 @@ pub fn log(news: &News) {
 struct Line {
     level: Level,
     text: &'static str,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(&'static str, Fact)>,
+}
+
+/// A number stays one, so that a log in JSON says it without quotes.
+enum Fact {
+    Number(u64),
+    Text(String),
+}
+
+impl Fact {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Number(number) => Value::from(*number),
+            Self::Text(text) => Value::from(text.as_str()),
+        }
+    }
 }
 
 impl Line {
     fn with(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.facts.push((key, value.to_string()));
+        self.facts.push((key, Fact::Text(value.to_string())));
+        self
+    }
+
+    fn count(mut self, key: &'static str, number: impl Into<u64>) -> Self {
+        self.facts.push((key, Fact::Number(number.into())));
         self
     }
 
@@ -57,20 +77,22 @@ fn line(news: &News) -> Line {
             line.with("status", status).with("reason", reason).with_some("during", during.as_ref())
         }
         News::Respawn { who, deaths, delay } => about(Level::Info, "slot is filled again", "respawn", who)
-            .with("deaths", deaths)
+            .count("deaths", *deaths)
             .with("delay", wait(*delay)),
-        News::GaveUp { who, deaths, reason } => {
-            about(Level::Error, "slot given up", "gave-up", who).with("deaths", deaths).with("reason", reason)
-        }
+        News::GaveUp { who, deaths, reason } => about(Level::Error, "slot given up", "gave-up", who)
+            .count("deaths", *deaths)
+            .with("reason", reason),
         News::ReloadBegan { generation } => {
-            server(Level::Info, "reload begins", "reload").with("gen", generation)
+            server(Level::Info, "reload begins", "reload").count("gen", generation.number())
         }
-        News::Reloaded { generation } => server(Level::Info, "reload done", "reload").with("gen", generation),
-        News::ReloadFailed { generation, reason } => {
-            server(Level::Error, "reload failed", "reload").with("gen", generation).with("reason", reason)
+        News::Reloaded { generation } => {
+            server(Level::Info, "reload done", "reload").count("gen", generation.number())
         }
+        News::ReloadFailed { generation, reason } => server(Level::Error, "reload failed", "reload")
+            .count("gen", generation.number())
+            .with("reason", reason),
         News::Scaled { from, to } => {
-            server(Level::Info, "scaled", "scaled").with("from", from).with("workers", to)
+            server(Level::Info, "scaled", "scaled").count("from", *from).count("workers", *to)
         }
         News::Accepts { accepts: Accepts::Paused } => server(Level::Info, "paused", "paused"),
         News::Accepts { accepts: Accepts::Yes } => server(Level::Info, "resumed", "resumed"),
@@ -88,8 +110,13 @@ fn server(level: Level, text: &'static str, event: &'static str) -> Line {
 }
 
 fn about(level: Level, text: &'static str, event: &'static str, who: &Who) -> Line {
-    let line = server(level, text, event).with("slot", who.child.slot).with("gen", who.generation);
-    line.with_some("pid", who.pid)
+    let line = server(level, text, event)
+        .count("slot", who.child.slot.number())
+        .count("gen", who.generation.number());
+    match who.pid {
+        Some(pid) => line.count("pid", pid.as_raw().unsigned_abs()),
+        None => line,
+    }
 }
 
 /// A death that was asked for is no news; one that was not is a warning even if its exit code is 0.

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod pidfile;
 pub mod signal;
 pub mod spawn;
+pub mod usage;
 pub mod wait;
 
 pub use nix::unistd::Pid;

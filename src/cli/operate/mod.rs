@@ -16,7 +16,12 @@ use serde_json::json;
 use super::{args, out, scale::Amount, words};
 use crate::{
     Error, Result,
-    ipc::control::{Pace, Request, Scale, status::ServerState, wire::Answer},
+    ipc::control::{
+        Pace, Request, Scale,
+        status::{ServerState, Worker, seconds},
+        wire::Answer,
+    },
+    process::{Pid, usage::Footprint},
 };
 
 pub use list::list;
@@ -27,8 +32,9 @@ const PATIENCE: Option<Duration> = Some(Duration::from_secs(5));
 /// `forkd status`
 pub fn status(target: &args::Target) -> Result<ExitCode> {
     let running = find::server(&target.place, target.name.as_deref())?;
-    let answer = running.ask(&Request::Status, PATIENCE)?;
-    let Some(document) = &answer.status else { return Err(Error::failed(answer.text)) };
+    let mut answer = running.ask(&Request::Status, PATIENCE)?;
+    let Some(document) = &mut answer.status else { return Err(Error::failed(answer.text)) };
+    document.workers.iter_mut().for_each(weigh);
     if target.place.json {
         out::document(document)?;
     } else {
@@ -36,6 +42,14 @@ pub fn status(target: &args::Target) -> Result<ExitCode> {
     }
     let degraded = document.state == ServerState::Degraded;
     Ok(ExitCode::from(if degraded { 4 } else { answer.exit }))
+}
+
+/// What the kernel knows of a worker. We ask it, so that the master need not wait for the memory map of a process that
+/// is busy changing it.
+fn weigh(worker: &mut Worker) {
+    let footprint = Footprint::of(Pid::from_raw(worker.pid));
+    (worker.rss_bytes, worker.pss_bytes) = (footprint.rss, footprint.pss);
+    worker.cpu_s = footprint.cpu.map(seconds);
 }
 
 /// `forkd stop`: returns when the master is gone.
