@@ -1,5 +1,7 @@
 //! The `host[:port]` of a Host field and of an absolute target (RFC 3986, section 3.2).
 
+use super::bytes::{HOST, LITERAL};
+
 /// Whether `bytes` are a host with or without a port, and nothing besides: no user, no space, no path.
 ///
 /// Two servers that read `a@b`, `a b` or `a/b` differently would serve each other's pages.
@@ -13,12 +15,12 @@
 pub fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = match bytes {
         [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
-            Some(end) => return rest[..end].iter().all(|b| is_literal(*b)) && is_port_part(&rest[end + 1..]),
+            Some(end) => return LITERAL.has_all(&rest[..end]) && is_port_part(&rest[end + 1..]),
             None => return false,
         },
         _ => bytes.split_at(bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())),
     };
-    host.iter().all(|byte| is_host(*byte)) && is_port_part(port)
+    HOST.has_all(host) && is_port_part(port)
 }
 
 /// Whether `bytes` are nothing, or a colon and at most five digits.
@@ -28,18 +30,6 @@ fn is_port_part(bytes: &[u8]) -> bool {
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     }
-}
-
-/// What a registered name or an IPv4 address is made of.
-const fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*')
-        || matches!(byte, b'+' | b',' | b';' | b'=')
-}
-
-/// What an IPv6 address between brackets is made of, its zone included.
-const fn is_literal(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.' | b'%' | b'-' | b'_' | b'~')
 }
 
 #[cfg(test)]

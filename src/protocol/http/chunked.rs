@@ -4,7 +4,10 @@
 //! trailer section end the body. Extensions and trailers are read past, within bounds, and never looked at: what no
 //! one interprets cannot be interpreted in two ways.
 
-use super::{BodyPart, Refusal, Status, is_field_text, is_token};
+use super::{
+    BodyPart, Refusal, Status,
+    bytes::{TOKEN, is_field_text},
+};
 
 /// How many bytes of size lines' extensions a whole body may have.
 const MOST_EXTENSION_BYTES: usize = 4 << 10;
@@ -147,7 +150,7 @@ impl ChunkedDecoder {
         }
         match (self.place, byte) {
             (Place::TrailerStart, b'\r') => Ok(Place::LastEnd),
-            (Place::TrailerStart | Place::TrailerName, _) if is_token(byte) => Ok(Place::TrailerName),
+            (Place::TrailerStart | Place::TrailerName, _) if TOKEN.has(byte) => Ok(Place::TrailerName),
             (Place::TrailerName, b':') => Ok(Place::TrailerValue),
             (Place::TrailerValue, b'\r') => Ok(Place::TrailerEnd),
             (Place::TrailerValue, _) if is_field_text(byte) => Ok(Place::TrailerValue),

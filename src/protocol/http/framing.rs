@@ -1,7 +1,7 @@
 //! What the fields of a head say about the message as a whole: where its body ends, and whether another request
 //! may follow (RFC 9112, sections 3.2, 6 and 9.3). Here requests are smuggled, so here no doubt is let through.
 
-use super::{Fields, Refusal, Status, Version, authority::is_authority, fields::list};
+use super::{Fields, Refusal, Status, Version, authority::is_authority, bytes::TOKEN, fields::list};
 
 /// How the end of a request's body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,9 +145,8 @@ fn unknown_coding(value: &[u8]) -> Refusal {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let mut codings = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let last_is_chunked = codings.next_back().is_some_and(is_chunked);
-    let others_are_codings = codings.all(|coding| {
-        !coding.is_empty() && !is_chunked(coding) && coding.iter().all(|b| super::is_token(*b))
-    });
+    let others_are_codings =
+        codings.all(|coding| !coding.is_empty() && !is_chunked(coding) && TOKEN.has_all(coding));
     if last_is_chunked && others_are_codings {
         Refusal::with(Status::NOT_IMPLEMENTED, "the only transfer coding here is chunked")
     } else {

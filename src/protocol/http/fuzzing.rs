@@ -34,7 +34,7 @@ pub fn head(bytes: &[u8]) {
 /// What holds for every head that was let through.
 fn check(head: &Head<'_>, bytes: &[u8]) {
     assert!(bytes[..head.length].ends_with(b"\r\n\r\n"), "a head ends with an empty line");
-    assert!(head.method.bytes().all(super::is_token) && !head.method.is_empty());
+    assert!(super::bytes::TOKEN.has_all(head.method.as_bytes()) && !head.method.is_empty());
     assert!(head.target.path.starts_with('/') || head.target.path == "*");
     assert!(head.target.whole.bytes().all(|byte| byte > b' ' && byte != 0x7f && byte != b'#'));
     let count = |name| head.fields.all(name).count();

@@ -17,6 +17,7 @@
 
 pub mod authority;
 pub mod body;
+mod bytes;
 pub mod chunked;
 pub mod conditional;
 pub mod date;
@@ -63,18 +64,6 @@ impl Refusal {
     pub const fn with(status: Status, why: &'static str) -> Self {
         Self { status, why }
     }
-}
-
-/// Whether `byte` may stand in a token: a method, a field name (RFC 9110, section 5.6.2).
-pub(crate) const fn is_token(byte: u8) -> bool {
-    matches!(byte,
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-'
-        | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
-}
-
-/// Whether `byte` may stand in a field value: tab, space, visible ASCII and bytes above it (RFC 9110, section 5.5).
-pub(crate) const fn is_field_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Persistence, Status, is_field_text, is_token};
+use super::{
+    Persistence, Status,
+    bytes::{TOKEN, is_field_text},
+};
 
 /// The interim answer by which a server asks for the body that a client holds back.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -66,13 +69,13 @@ impl<'a> HeadEncoder<'a> {
     /// # Errors
     /// A name or value that would be read as something else, or a field of the engine's; nothing is written then.
     pub fn field(&mut self, name: &str, value: &str) -> Result<(), Unsendable> {
-        if name.is_empty() || !name.bytes().all(is_token) {
+        if name.is_empty() || !TOKEN.has_all(name.as_bytes()) {
             return Err(Unsendable::Name);
         }
         if let Some(reserved) = RESERVED.iter().find(|reserved| name.eq_ignore_ascii_case(reserved)) {
             return Err(Unsendable::Reserved(reserved));
         }
-        if !value.bytes().all(is_field_text) {
+        if !value.bytes().fold(true, |text, byte| text & is_field_text(byte)) {
             return Err(Unsendable::Value);
         }
         self.trusted(name, value);

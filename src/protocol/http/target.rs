@@ -24,7 +24,7 @@ impl<'a> Target<'a> {
         if method == "CONNECT" {
             return Err(Refusal::with(Status::NOT_IMPLEMENTED, "this server is no proxy"));
         }
-        if whole.contains('#') {
+        if whole.as_bytes().contains(&b'#') {
             return Err(Refusal::bad("a fragment in the request target"));
         }
         if whole.starts_with('/') {
@@ -49,8 +49,9 @@ impl<'a> Target<'a> {
 
     /// Splits `rest` into path and query.
     fn of(whole: &'a str, authority: Option<&'a str>, rest: &'a str) -> Self {
-        let (path, query) = match rest.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        // By bytes: a search for a character sets up more than a short path costs.
+        let (path, query) = match rest.bytes().position(|byte| byte == b'?') {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
             None => (rest, None),
         };
         Self { whole, path: if path.is_empty() { "/" } else { path }, query, authority }
