@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{common::Common, scale::Amount};
+use super::{common::Common, inspect::args as inspect, scale::Amount};
 
 /// A pre-fork server for Unix: a master binds, forks workers that accept, and looks after them.
 #[derive(Debug, Parser)]
@@ -48,9 +48,21 @@ pub enum Command {
     Reopen(Target),
     /// List the servers that run here
     List(Place),
+    /// Show processes as a tree: what each waits for, zombies, orphans
+    #[command(after_help = inspect::TREE_EXAMPLES)]
+    Tree(inspect::Tree),
+    /// Explain why a process is as it is, and who must act
+    #[command(after_help = inspect::WHY_EXAMPLES)]
+    Why(inspect::Why),
+    /// Say what a status means that wait(2) gave
+    #[command(after_help = inspect::DECODE_EXAMPLES)]
+    Decode(inspect::Decode),
     /// Send text or typed lines to a server and print its replies
     #[command(after_help = SEND_EXAMPLES)]
     Send(Send),
+    /// Look for what of this machine will hurt a server
+    #[command(after_help = inspect::DOCTOR_EXAMPLES)]
+    Doctor(inspect::Doctor),
     /// Print the completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),

@@ -5,6 +5,7 @@
 
 mod args;
 mod common;
+mod inspect;
 mod log_line;
 mod logging;
 mod operate;
@@ -52,6 +53,10 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Resume(target) => operate::plain(target, Request::Resume),
         Command::Reopen(target) => operate::plain(target, Request::Reopen),
         Command::List(place) => operate::list(place),
+        Command::Tree(tree) => inspect::tree(tree),
+        Command::Why(why) => inspect::why(why),
+        Command::Decode(status) => inspect::decode(status),
+        Command::Doctor(doctor) => inspect::doctor(doctor),
         Command::Send(send) => send::send(&send.address, &send.text, &mut out::print).map(done),
         Command::Completions(completions) => papers::completions(completions.shell).map(done),
         Command::Man => papers::man().map(done),

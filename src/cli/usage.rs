@@ -15,8 +15,9 @@ use crate::Error;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Serve", &["http", "echo"]),
     ("Operate", &["status", "stop", "reload", "scale", "pause", "resume", "reopen", "list"]),
+    ("Inspect", &["tree", "why", "decode"]),
     ("Clients", &["send"]),
-    ("Other", &["completions", "man"]),
+    ("Other", &["doctor", "completions", "man"]),
 ];
 
 /// The whole grammar: what is derived from [`Line`], each service's own default address, and grouped help.

@@ -5,8 +5,21 @@
 //! a process that is gone before it is read was never there, and that is no error.
 #![allow(dead_code)]
 
+pub mod details;
+pub mod doctor;
+pub mod document;
+pub mod draw;
+pub mod explain;
+pub mod history;
+pub mod kin;
+pub mod last_ran;
 pub mod netlink;
+pub mod paint;
+pub mod select;
 pub mod snapshot;
 pub mod sock;
 pub mod stat;
+pub mod status;
 pub mod text;
+pub mod tree;
+pub mod waits;

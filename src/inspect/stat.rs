@@ -30,6 +30,8 @@ pub struct Process {
     pub start_ticks: u64,
     /// Its resident memory, shared pages included.
     pub rss_bytes: u64,
+    /// The processor that it last ran on.
+    pub processor: usize,
     /// How it ended: of a zombie, where the kernel tells this user.
     pub exit: Option<ExitStatus>,
 }
@@ -134,6 +136,7 @@ impl Process {
             threads: fields.number(20)?,
             start_ticks: fields.number(22)?,
             rss_bytes: fields.number::<u64>(24)?.saturating_mul(page_bytes()),
+            processor: fields.number(39)?,
             exit: exit_of(state, &fields),
         })
     }

@@ -9,6 +9,7 @@ pub mod fork;
 pub mod inherited;
 pub mod memory;
 pub mod pidfd;
+pub mod probe;
 pub mod siginfo;
 pub mod signal;
 pub mod socket;

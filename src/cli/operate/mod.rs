@@ -29,6 +29,14 @@ pub use list::list;
 /// How long a master may take to answer a question that it answers from memory.
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(5));
 
+/// The pid of the master that is meant, as the kernel tells it.
+///
+/// # Errors
+/// When no such server runs, or it may not be asked.
+pub fn master(place: &args::Place, name: &str) -> Result<Pid> {
+    find::server(place, Some(name)).map(|running| running.pid)
+}
+
 /// `forkd status`
 pub fn status(target: &args::Target) -> Result<ExitCode> {
     let running = find::server(&target.place, target.name.as_deref())?;

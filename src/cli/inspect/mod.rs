@@ -1,0 +1,14 @@
+//! The commands that look at processes: any of the machine, ours or not.
+
+pub mod args;
+mod decode;
+mod doctor;
+mod target;
+mod terminal;
+mod tree;
+mod watch;
+mod why;
+
+use super::out;
+
+pub use self::{decode::decode, doctor::doctor, tree::tree, why::why};
