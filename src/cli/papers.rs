@@ -98,6 +98,37 @@ mod tests {
         assert!(page.contains("drain\\-timeout"));
     }
 
+    /// The rows of the README's table that begins with this head.
+    fn readme_table(head: &str) -> Vec<Vec<&'static str>> {
+        let readme = include_str!("../../README.md");
+        let table = readme.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+        let rows = table.take_while(|line| line.starts_with('|'));
+        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+    }
+
+    #[test]
+    fn the_readme_tells_of_the_signals_what_the_master_goes_by() {
+        let entries = REQUESTS.iter().filter_map(|entry| Some((entry.signal?, entry)));
+        let mut table: Vec<Vec<String>> = entries
+            .map(|(signal, entry)| {
+                let name = signal.as_str().trim_start_matches("SIG");
+                vec![name.to_owned(), entry.help.to_owned(), format!("`{}`", entry.verb)]
+            })
+            .collect();
+        let mut readme = readme_table("| signal |");
+        table.sort();
+        readme.sort();
+        assert_eq!(readme, table);
+    }
+
+    #[test]
+    fn the_readme_tells_of_the_exit_codes_what_the_manual_does() {
+        let manual: Vec<_> = EXIT_CODES.iter().map(|(code, words)| vec![*code, *words]).collect();
+        assert_eq!(readme_table("| code |"), manual);
+        let kinds = [crate::Error::failed(""), crate::Error::usage(""), crate::Error::not_running("")];
+        assert_eq!(kinds.map(|kind| kind.exit_code()), [1, 2, 3]);
+    }
+
     #[test]
     fn completions_know_the_flags_of_every_shell() {
         use clap::ValueEnum;

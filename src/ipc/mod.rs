@@ -1,5 +1,4 @@
 //! What crosses between the processes of one server: messages, counts, and what people ask of a master.
-#![allow(dead_code)]
 
 pub mod channel;
 pub mod control;

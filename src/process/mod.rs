@@ -3,7 +3,6 @@
 //! A process is made by [`spawn::fork`] alone, which takes what the child does as a closure; it says how it ended as
 //! an [`exit::ExitStatus`], read by [`wait::reap`]; signals reach it as data, by [`signal::Signals`] in the master and
 //! by [`signal::StopFlag`] in a child.
-#![allow(dead_code)]
 
 pub mod clock;
 pub mod daemon;

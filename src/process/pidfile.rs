@@ -78,11 +78,6 @@ impl PidFile {
         Ok(pid_file)
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Unlinks the file, if the one at its path is still ours. What cannot be removed is left: it is stale then.
     pub fn remove(&self) {
         if self.is_still_ours() {

@@ -40,15 +40,6 @@ pub fn join(pid: Pid) -> io::Result<Exit> {
         .ok_or_else(|| io::ErrorKind::WouldBlock.into())
 }
 
-/// Whether that child has ended and still holds its pid, so that its process group can be signalled without fear of
-/// hitting a stranger's. waitid(2), `WNOWAIT`.
-///
-/// # Errors
-/// `ECHILD` when it is no child of this process, or was reaped before.
-pub fn has_ended(pid: Pid) -> io::Result<bool> {
-    Ok(peek(Target::Child(pid))?.is_some())
-}
-
 /// Reaps what was left to this process as PID 1 or subreaper: ended children that are not `known`.
 ///
 /// Call it after each known child was asked for by [`reap`]. A known child that ended since then stops the search,

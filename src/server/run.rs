@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     logging,
     master::{Ending, Hooks, Instruments, Master, Place, Plan, Policy, RespawnPolicy},
-    process::{fds, signal, spawn, title},
+    process::{fds, limits, signal, spawn, title},
     worker::{self, Serve},
 };
 
@@ -32,7 +32,7 @@ impl Server<'_> {
             protocol,
             workers: self.settings.workers.count(),
             policy: policy(&self.settings),
-            limits: limits(&self.settings),
+            limits: client_limits(&self.settings),
             application: &application,
             place,
         };
@@ -65,6 +65,9 @@ fn prepare_process() -> Result<Vec<&'static str>> {
     })?;
     fds::ensure_stdio()
         .map_err(|cause| Error::system("open /dev/null for a closed standard descriptor", cause))?;
+    // Each connection is a descriptor of its worker: the soft limit is there for programs that use select(2).
+    limits::raise_descriptors(u64::MAX)
+        .map_err(|cause| Error::system("raise the limit on descriptors", cause))?;
     let inherited = signal::reset_inherited();
     if !inherited.is_empty() {
         let names = inherited.join(",");
@@ -87,7 +90,7 @@ fn policy(settings: &Settings) -> Policy {
     Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default() }
 }
 
-fn limits(settings: &Settings) -> worker::Limits {
+fn client_limits(settings: &Settings) -> worker::Limits {
     let limits = &settings.limits;
     worker::Limits {
         idle: limits.idle,

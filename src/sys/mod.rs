@@ -2,7 +2,6 @@
 //!
 //! Each function here is safe to call from any single-threaded process; each `unsafe` block says why it is sound.
 #![allow(unsafe_code)]
-#![allow(dead_code)]
 
 pub mod accept;
 pub mod fork;

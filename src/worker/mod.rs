@@ -8,7 +8,6 @@
 //!                                       ├── Blocking        accept, serve, next
 //!                                       └── PerConnection   accept, fork, next
 //! ```
-#![allow(dead_code)]
 
 pub mod accept;
 pub mod blocking;

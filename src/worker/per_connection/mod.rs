@@ -74,13 +74,6 @@ impl<S> PerConnection<S> {
         self.datagrams = Answering(factory);
         self
     }
-
-    /// The same with this many connection processes at once, at least one; further clients wait in the queue.
-    #[must_use]
-    pub fn at_most(mut self, most: usize) -> Self {
-        self.most = most.max(1);
-        self
-    }
 }
 
 impl<S: Streams> Serve for PerConnection<S> {
