@@ -22,6 +22,8 @@ impl Supervisor {
                 self.grant(caller, "logs opened again");
             }
             Request::Stop(pace) => self.asked_to_stop(pace, caller),
+            // timeout(1) sends CONT behind its TERM, lest a stopped program miss that: it asks for nothing.
+            Request::Resume if self.is_stopping() && caller.is_none() => {}
             Request::Reload { .. } | Request::Scale(_) | Request::Pause | Request::Resume
                 if self.is_stopping() =>
             {
