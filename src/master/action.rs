@@ -21,6 +21,9 @@ pub enum Action {
     Kill { child: ChildId },
     /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
     Prepare { generation: Generation },
+    /// Take no new client any more: close the master's listeners. Who waits in a queue is still accepted by the workers,
+    /// which close theirs as they drain; whoever comes later is refused at once, not left waiting for nobody.
+    CloseListeners,
     /// Every worker is ready for the first time.
     AnnounceReady,
     /// Say in the log, and to who listens, what happened.

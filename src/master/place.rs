@@ -22,7 +22,7 @@ const CALLERS: u32 = 64;
 pub struct Place {
     /// The server's name.
     pub name: String,
-    /// What its workers accept from. The master keeps them for life, so that a worker's death costs no queued
+    /// What its workers accept from. The master keeps them until it stops, so that a worker's death costs no queued
     /// connection.
     pub listeners: Vec<Listener>,
     /// The lock that says who we are.
@@ -66,6 +66,13 @@ impl Place {
             self.control = Some(listener::bind_private(&path, CALLERS).map_err(unbound)?);
         }
         Ok(())
+    }
+
+    /// Takes no new client any more. The queues live as long as a worker holds them.
+    pub fn close_listeners(&mut self) {
+        for listener in self.listeners.drain(..) {
+            remove(&listener);
+        }
     }
 
     /// Removes what would outlive the process: socket files and the pid file.

@@ -138,6 +138,7 @@ impl<'a> World<'a> {
             Action::Drain { child } => self.children.drain(child),
             Action::Kill { child } => self.children.kill(child),
             Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),
+            Action::CloseListeners => self.plan.place.close_listeners(),
             Action::AnnounceReady => (self.hooks.on_ready)(supervisor.target()),
             Action::Tell(news) => {
                 news::log(&news);

@@ -108,6 +108,7 @@ impl Supervisor {
         let reason = failure.clone().unwrap_or_else(|| "asked".to_owned());
         self.tell(News::Stopping { reason });
         self.phase = Phase::Stopping { failure, interrupted: false };
+        self.actions.push(Action::CloseListeners);
         let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
         let next = self.next_turn.take().map(|(_, callers)| callers).into_iter().flatten();
         let waiting: Vec<_> = turn

@@ -78,6 +78,7 @@ pub(super) struct ToyKernel {
     steps: u64,
     callers: u64,
     announced: u32,
+    closed: bool,
     ending: Option<Ending>,
     most: u32,
     /// While the world is calm nothing fails and nobody asks.
@@ -112,6 +113,7 @@ impl ToyKernel {
             steps: 0,
             callers: 0,
             announced: 0,
+            closed: false,
             ending: None,
             most,
             calm: false,
@@ -232,6 +234,7 @@ impl ToyKernel {
             | Action::Prepare { .. }
             | Action::Reopen
             | Action::Accept { .. }
+            | Action::CloseListeners
             | Action::AnnounceReady
             | Action::Tell(_)
             | Action::Finish(_) => true,
@@ -252,6 +255,13 @@ impl ToyKernel {
             Action::Accept { child, accepts } => {
                 let alive = self.toys.get(&child).is_some_and(|toy| !matches!(toy.life, Life::Dead(_)));
                 return Ok(alive.then_some(Event::Accepts { child, accepts }));
+            }
+            Action::CloseListeners => {
+                self.require(
+                    "listeners are closed once, at the stop",
+                    self.supervisor.is_stopping() && !self.closed,
+                )?;
+                self.closed = true;
             }
             Action::Drain { child } => self.drain(child)?,
             Action::Kill { child } => self.kill(child)?,
@@ -277,7 +287,7 @@ impl ToyKernel {
     }
 
     fn spawn(&mut self, child: ChildId, generation: Generation) -> Result<Event, Violation> {
-        self.require("nothing is spawned while stopping", !self.supervisor.is_stopping())?;
+        self.require("nothing is spawned while stopping", !self.supervisor.is_stopping() && !self.closed)?;
         let taken = self.toys.iter().any(|(id, toy)| {
             id.slot == child.slot
                 && toy.generation == generation
