@@ -114,7 +114,8 @@ pub fn live(seat: Seat, serve: &dyn Serve) -> i32 {
     if !death::bind_to_parent(master) {
         return 0;
     }
-    signal::unblock_all();
+    // What the master ignores for itself is its own affair: here SIGALRM must end an orphan that is stuck.
+    signal::reset_inherited();
     let mut worker = Worker::new(seat, flag);
     let end = guard::contain(|| serve.run(&mut worker));
     match (end, worker.stop.master()) {
