@@ -29,6 +29,7 @@ use crate::{
         site::Site,
     },
     config::{Settings, name, runtime_dir},
+    listener::addr::Address,
     process::{
         Pid,
         daemon::{self, Announce, Role, Verdict, Waiting},
@@ -39,6 +40,7 @@ use crate::{
 pub fn http(http: &args::Http) -> Result<ExitCode> {
     let root = directory(&http.dir)?;
     let settings = http.common.settings(HTTP.word)?;
+    streams_only(&settings)?;
     run(&http.common, settings, |server| {
         let checked = root.clone();
         let server = server.on_reload(move || directory(&checked).map(|_| None));
@@ -60,6 +62,16 @@ pub fn echo(echo: &args::Echo) -> Result<ExitCode> {
             })),
         )
     })
+}
+
+/// HTTP/1.1 is spoken on streams: better said here than by each worker as it dies.
+fn streams_only(settings: &Settings) -> Result<()> {
+    let is_datagram = |address: &&Address| matches!(address, Address::Udp(_) | Address::AnyUdp(_));
+    match settings.listen.iter().find(is_datagram) {
+        Some(address) => Err(Error::usage(format!("cannot serve HTTP/1.1 on {address}: it takes datagrams"))
+            .remedy("take a TCP or a Unix address; forkd echo serves UDP")),
+        None => Ok(()),
+    }
 }
 
 /// The directory to serve, as an absolute path.

@@ -60,8 +60,11 @@ impl FromStr for Workers {
             let text = format!("cannot read {text:?} as a number of workers");
             return Err(Error::usage(text).remedy(format!("write 1 to {} or auto", Self::MAX)));
         }
-        // What does not fit the type is too many, too.
-        let workers = Self::Fixed(text.parse().unwrap_or(u32::MAX));
+        let Ok(count) = text.parse() else {
+            let text = format!("cannot have {text} workers: the scoreboard ends at {}", Self::MAX);
+            return Err(Error::usage(text).remedy("write fewer; auto takes one for each processor"));
+        };
+        let workers = Self::Fixed(count);
         workers.validate().map(|()| workers)
     }
 }
