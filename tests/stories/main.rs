@@ -1,0 +1,20 @@
+//! What forkd promises, told as stories about the real program: each starts servers of its own on ports of the
+//! kernel's choice, does something to them, and ends by checking that nothing is left of them.
+//!
+//! `cargo test --test stories reload` runs one file of them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod clean_env;
+mod daemon;
+mod library;
+mod models;
+mod orphans;
+mod reload;
+mod serving;
+mod signals;
+mod slow_clients;
+mod stop;
+mod supervise;
