@@ -2,7 +2,9 @@
 //!
 //! It takes from the queue first and waits only when that is empty, in epoll(7) for the doors and the stop together:
 //! so no stop is missed between a look and a wait, and a client wakes one worker. While a worker serves, the others
-//! and the queue are there for whoever comes; a kept connection that is silent makes room for them.
+//! and the queue are there for whoever comes. More slow clients than workers do not stop it for longer than its limits:
+//! while others wait, a kept connection is closed with its next answer or after 100 ms of silence, and a client that
+//! has said nothing yet after the linger. A handler, in place of a session, keeps its client as long as it likes.
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 

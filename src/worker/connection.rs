@@ -173,3 +173,6 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection").field("peer", self.peer()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

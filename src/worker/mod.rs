@@ -25,6 +25,8 @@ pub mod session;
 pub mod step;
 pub mod stop;
 pub mod streams;
+#[cfg(test)]
+mod testing;
 
 use std::{cell::Cell, fmt, io, mem, sync::Arc};
 

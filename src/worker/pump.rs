@@ -186,3 +186,6 @@ impl<S: Session> Pump<'_, S> {
         Some(Came::Enough)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,3 +176,6 @@ impl fmt::Debug for Stop {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
