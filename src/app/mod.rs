@@ -1,9 +1,12 @@
 //! The applications that come with forkd, as sessions.
 #![forbid(unsafe_code)]
 
+mod beneath;
 pub mod echo;
 pub mod http;
 pub mod site;
+#[cfg(feature = "files")]
+pub mod transfer;
 
 #[cfg(test)]
 mod testing;

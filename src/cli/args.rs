@@ -30,6 +30,9 @@ pub enum Command {
     /// Send back what clients send, over TCP, Unix sockets and UDP
     #[command(after_help = ECHO_EXAMPLES)]
     Echo(Echo),
+    /// Serve a directory to `forkd ls` and `forkd cp`: list, fetch, send, resume
+    #[command(after_help = FILES_EXAMPLES)]
+    Files(Files),
     /// Show a server and its workers
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Target),
@@ -57,6 +60,12 @@ pub enum Command {
     /// Say what a status means that wait(2) gave
     #[command(after_help = inspect::DECODE_EXAMPLES)]
     Decode(inspect::Decode),
+    /// List what a file server has
+    #[command(after_help = LS_EXAMPLES)]
+    Ls(Ls),
+    /// Copy files from or to a file server
+    #[command(after_help = CP_EXAMPLES)]
+    Cp(Cp),
     /// Send text or typed lines to a server and print its replies
     #[command(after_help = SEND_EXAMPLES)]
     Send(Send),
@@ -86,6 +95,41 @@ pub struct Http {
 pub struct Echo {
     #[command(flatten)]
     pub common: Common,
+}
+
+/// `forkd files`
+#[derive(Debug, Args)]
+pub struct Files {
+    /// The directory to serve
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Let files be fetched, and none be sent
+    #[arg(long)]
+    pub read_only: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `forkd ls`
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// tcp://127.0.0.1:7008/path
+    #[arg(value_name = "URL", required = true)]
+    pub urls: Vec<super::transfer::url::Url>,
+    /// Print one JSON document and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `forkd cp`
+#[derive(Debug, Args)]
+pub struct Cp {
+    /// What to copy, and to where: tcp://127.0.0.1:7008/path on one side, a path of this machine on the other
+    #[arg(value_name = "URL|PATH", required = true, num_args = 2..)]
+    pub ends: Vec<super::transfer::url::End>,
+    /// Copy directories with all that is in them; files that are there with the same length and time are left out
+    #[arg(short, long)]
+    pub recursive: bool,
 }
 
 /// Where servers are looked for, and how the answer is printed.
@@ -181,6 +225,24 @@ Examples:
   forkd echo -l :7007 -l udp::7007        TCP and UDP, all addresses
   forkd echo --model per-connection --reap double-fork
                                           a process for each connection; see it with pstree";
+
+const FILES_EXAMPLES: &str = "\
+Examples:
+  forkd files /srv/files                  on 127.0.0.1:7008
+  forkd files --read-only -l :7008 -d     this directory, to be fetched only, as a daemon";
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  forkd ls tcp://127.0.0.1:7008/          all of it
+  forkd ls tcp://:7008/books --json | jq";
+
+const CP_EXAMPLES: &str = "\
+What was interrupted goes on where it was cut: give the same command again.
+
+Examples:
+  forkd cp tcp://127.0.0.1:7008/big.iso .
+  forkd cp *.txt tcp://127.0.0.1:7008/notes/
+  forkd cp -r tcp://127.0.0.1:7008/books ~/books";
 
 const STATUS_EXAMPLES: &str = "\
 Exit codes: 0 running, 3 not running, 4 degraded (a worker missing, a slot given up, a zombie)

@@ -16,6 +16,7 @@ mod send;
 mod serve;
 mod services;
 mod table;
+mod transfer;
 mod usage;
 mod words;
 
@@ -45,6 +46,7 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Http(http) => serve::http(http),
         Command::Echo(echo) => serve::echo(echo),
+        Command::Files(files) => serve::files(files),
         Command::Status(target) => operate::status(target),
         Command::Stop(stop) => operate::stop(stop),
         Command::Reload(reload) => operate::reload(reload),
@@ -57,6 +59,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Why(why) => inspect::why(why),
         Command::Decode(status) => inspect::decode(status),
         Command::Doctor(doctor) => inspect::doctor(doctor),
+        Command::Ls(ls) => transfer::list(&ls.urls, ls.json),
+        Command::Cp(cp) => transfer::copy(&cp.ends, cp.recursive),
         Command::Send(send) => send::send(&send.address, &send.text, &mut out::print).map(done),
         Command::Completions(completions) => papers::completions(completions.shell).map(done),
         Command::Man => papers::man().map(done),

@@ -19,7 +19,7 @@ use super::{
     args,
     common::{Common, absolute},
     logging, out,
-    services::{ECHO, HTTP},
+    services::{ECHO, FILES, HTTP},
     words,
 };
 use crate::{
@@ -27,12 +27,14 @@ use crate::{
     app::{
         echo::{DatagramEcho, Echo},
         site::Site,
+        transfer::{Access, Files},
     },
-    config::{Settings, name, runtime_dir},
+    config::{Model, Settings, name, runtime_dir},
     listener::addr::Address,
     process::{
         Pid,
         daemon::{self, Announce, Role, Verdict, Waiting},
+        signal,
     },
 };
 
@@ -40,7 +42,7 @@ use crate::{
 pub fn http(http: &args::Http) -> Result<ExitCode> {
     let root = directory(&http.dir)?;
     let settings = http.common.settings(HTTP.word)?;
-    streams_only(&settings)?;
+    streams_only("HTTP/1.1", &settings)?;
     run(&http.common, settings, |server| {
         let checked = root.clone();
         let server = server.on_reload(move || directory(&checked).map(|_| None));
@@ -64,11 +66,33 @@ pub fn echo(echo: &args::Echo) -> Result<ExitCode> {
     })
 }
 
-/// HTTP/1.1 is spoken on streams: better said here than by each worker as it dies.
-fn streams_only(settings: &Settings) -> Result<()> {
+/// `forkd files`
+pub fn files(files: &args::Files) -> Result<ExitCode> {
+    let root = directory(&files.dir)?;
+    let settings = files.common.settings(FILES.word)?;
+    if settings.model != Model::Event {
+        return Err(Error::usage(format!("cannot serve files by the {} model", settings.model))
+            .remedy("leave --model out: files are served by the event model"));
+    }
+    streams_only("files", &settings)?;
+    let access = if files.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    run(&files.common, settings, |server| {
+        let checked = root.clone();
+        let server = server.on_reload(move || directory(&checked).map(|_| None));
+        let make = move |_: &crate::Worker| {
+            // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
+            signal::ignore(libc::SIGXFSZ)?;
+            Files::open(&root, access)
+        };
+        server.serve_protocol(FILES.scheme, make, None)
+    })
+}
+
+/// What is spoken on streams alone: better said here than by each worker as it dies.
+fn streams_only(what: &str, settings: &Settings) -> Result<()> {
     let is_datagram = |address: &&Address| matches!(address, Address::Udp(_) | Address::AnyUdp(_));
     match settings.listen.iter().find(is_datagram) {
-        Some(address) => Err(Error::usage(format!("cannot serve HTTP/1.1 on {address}: it takes datagrams"))
+        Some(address) => Err(Error::usage(format!("cannot serve {what} on {address}: it takes datagrams"))
             .remedy("take a TCP or a Unix address; forkd echo serves UDP")),
         None => Ok(()),
     }

@@ -17,5 +17,8 @@ pub const HTTP: Service = Service { word: "http", listen: "127.0.0.1:8080", sche
 /// `forkd echo`
 pub const ECHO: Service = Service { word: "echo", listen: "127.0.0.1:7007", scheme: "tcp" };
 
+/// `forkd files`
+pub const FILES: Service = Service { word: "files", listen: "127.0.0.1:7008", scheme: "tcp" };
+
 /// All of them, in the order of the help.
-pub const SERVICES: [Service; 2] = [HTTP, ECHO];
+pub const SERVICES: [Service; 3] = [HTTP, ECHO, FILES];

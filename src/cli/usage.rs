@@ -13,10 +13,10 @@ use crate::Error;
 
 /// The commands by what they are for, as the contract and the help list them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Serve", &["http", "echo"]),
+    ("Serve", &["http", "echo", "files"]),
     ("Operate", &["status", "stop", "reload", "scale", "pause", "resume", "reopen", "list"]),
     ("Inspect", &["tree", "why", "decode"]),
-    ("Clients", &["send"]),
+    ("Clients", &["ls", "cp", "send"]),
     ("Other", &["doctor", "completions", "man"]),
 ];
 

@@ -7,3 +7,5 @@ pub mod framing;
 pub mod http;
 pub mod length_prefix;
 pub mod packed;
+#[cfg(feature = "files")]
+pub mod transfer;

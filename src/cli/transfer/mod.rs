@@ -1,0 +1,106 @@
+//! The client of the file server: `forkd ls` and `forkd cp`.
+
+mod copy;
+mod plan;
+mod progress;
+pub mod url;
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+
+use self::{
+    copy::Copier,
+    plan::plan,
+    url::{End, Url},
+};
+use super::{out, words};
+use crate::{
+    Error, Result,
+    app::transfer::client::{Client, Failure},
+    protocol::transfer::{Entry, Kind},
+};
+
+/// `forkd ls`: what is in these directories, or what these files are.
+pub fn list(urls: &[Url], json: bool) -> Result<ExitCode> {
+    let mut all = Vec::new();
+    for url in urls {
+        let entries = entries(url).map_err(|failure| failed(&format!("list {url}"), &failure))?;
+        let lines: Vec<_> = entries.iter().map(Line::new).collect();
+        if json {
+            all.extend(lines);
+            continue;
+        }
+        if urls.len() > 1 {
+            out::line(&format!("{}:", words::printable(&url.to_string())))?;
+        }
+        lines.iter().try_for_each(|line| out::line(&line.text()))?;
+    }
+    if json {
+        out::document(&all)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `forkd cp`: what can be copied is, and what cannot is named.
+pub fn copy(ends: &[End], recursive: bool) -> Result<ExitCode> {
+    let mut copier = Copier::new();
+    let jobs = plan(&mut copier, ends, recursive)?;
+    let failed = jobs.iter().filter(|job| !copier.copy(job)).count();
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn entries(url: &Url) -> std::result::Result<Vec<Entry>, Failure> {
+    let mut client = Client::connect(&*url.server)?;
+    let entry = client.look(&url.path)?;
+    if entry.kind == Kind::Directory { client.list(&url.path) } else { Ok(vec![entry]) }
+}
+
+/// One entry as it is printed.
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    kind: &'static str,
+    size: u64,
+    modified: String,
+}
+
+impl Line {
+    fn new(entry: &Entry) -> Self {
+        let (seconds, _) = entry.modified;
+        // Before 1970 is as good as then.
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        Self {
+            name: String::from_utf8_lossy(&entry.name).into_owned(),
+            kind: match entry.kind {
+                Kind::File => "file",
+                Kind::Program => "program",
+                Kind::Directory => "directory",
+            },
+            size: if entry.kind == Kind::Directory { 0 } else { entry.size },
+            modified: humantime::format_rfc3339_seconds(time).to_string(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let (size, mark) = match self.kind {
+            "directory" => ("-".to_owned(), "/"),
+            _ => (self.size.to_string(), ""),
+        };
+        format!("{size:>14}  {}  {}{mark}", self.modified, words::printable(&self.name))
+    }
+}
+
+/// A failure as an error of one line.
+fn failed(act: &str, failure: &Failure) -> Error {
+    let error = Error::failed(format!("cannot {act}: {}", words::printable(&failure.to_string())));
+    match failure {
+        Failure::Connection(cause) if cause.kind() == std::io::ErrorKind::ConnectionRefused => {
+            error.remedy("start one with `forkd files DIR`")
+        }
+        Failure::Connection(_) | Failure::Refused(_) | Failure::Local(_) => error,
+    }
+}

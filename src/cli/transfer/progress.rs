@@ -1,0 +1,94 @@
+//! How far a copy has come: a bar on a terminal, and one line at the end everywhere.
+
+use std::{
+    io::{self, IsTerminal},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{app::transfer::client::Progress, cli::words};
+
+/// Shows the progress of one file.
+pub struct Meter {
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    /// What the first attempt found to be there already.
+    kept: Option<u64>,
+    size: u64,
+}
+
+/// How often a bar is drawn anew in a second.
+const DRAWS: u8 = 10;
+
+const TEMPLATE: &str =
+    "{msg:24!} {wide_bar} {bytes:>11}/{total_bytes} {binary_bytes_per_sec:>12} {eta:>4} left";
+
+impl Meter {
+    /// A meter of a file with this name.
+    pub fn new(name: &str) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWS));
+            // The template is ours, and a test sees that it is one.
+            let style =
+                ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("━━ "));
+            bar.set_message(words::printable(name).into_owned());
+            bar
+        });
+        Self { bar, begun: Instant::now(), kept: None, size: 0 }
+    }
+
+    /// It has come so far.
+    pub fn show(&mut self, progress: Progress) {
+        self.kept.get_or_insert(progress.kept);
+        self.size = progress.size;
+        if let Some(bar) = &self.bar {
+            bar.set_length(progress.size);
+            if progress.there == progress.kept {
+                // What was there already is no speed.
+                bar.set_position(progress.there);
+                bar.reset_eta();
+            }
+            bar.set_position(progress.there);
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// What was done, in a line.
+    pub fn summary(&self, to: &str) -> String {
+        summary(to, self.size, self.kept.unwrap_or(0), self.begun.elapsed())
+    }
+}
+
+fn summary(to: &str, size: u64, kept: u64, time: Duration) -> String {
+    let rate = (size - kept) as f64 / time.as_secs_f64().max(1e-6);
+    let kept = if kept == 0 { String::new() } else { format!(", {} of it were there", words::size(kept)) };
+    let (size, rate, time) = (words::size(size), words::size(rate as u64), words::age(time.as_secs_f64()));
+    format!("{to}: {size} in {time}, {rate}/s, verified{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_one() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
+
+    #[test]
+    fn a_line_says_what_was_copied() {
+        let second = Duration::from_secs(1);
+        assert_eq!(summary("a", 3 << 20, 0, second), "a: 3.0 MiB in 1.0 s, 3.0 MiB/s, verified");
+        let resumed = summary("a", 3 << 20, 2 << 20, second);
+        assert_eq!(resumed, "a: 3.0 MiB in 1.0 s, 1.0 MiB/s, verified, 2.0 MiB of it were there");
+        assert!(summary("a", 0, 0, Duration::ZERO).starts_with("a: 0 B in 0 ms, 0 B/s"));
+    }
+}
