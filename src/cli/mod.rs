@@ -1,6 +1,6 @@
 //! Words to calls: the command line.
 //!
-//! [`args`] holds what can be typed, [`usage`] the grammar and its complaints; each command is one function in a
+//! `args` holds what can be typed, `usage` the grammar and its complaints; each command is one function in a
 //! module of its own, which returns the exit code or an error of one line. Nothing else in the crate prints or exits.
 
 mod args;
