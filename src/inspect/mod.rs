@@ -23,3 +23,4 @@ pub mod status;
 pub mod text;
 pub mod tree;
 pub mod waits;
+pub mod watch;

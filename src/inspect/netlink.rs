@@ -12,7 +12,7 @@ use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, NetlinkAddr, bind, recvfrom, send},
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Larger than what the kernel puts into one answer of a dump (32 KiB), so that nothing is cut off.
 const BUFFER: usize = 64 * 1024;
@@ -55,6 +55,11 @@ impl Netlink {
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), kind, Some(Protocol::from(protocol)))?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         Ok(Self { socket: socket.into(), buffer: vec![0; BUFFER] })
+    }
+
+    /// From here on [`Netlink::receive`] answers `WouldBlock` instead of waiting.
+    pub fn never_wait(&self) -> io::Result<()> {
+        SockRef::from(&self.socket).set_nonblocking(true)
     }
 
     /// Sends one message, header included.
