@@ -57,6 +57,12 @@ pub enum Command {
     /// Explain why a process is as it is, and who must act
     #[command(after_help = inspect::WHY_EXAMPLES)]
     Why(inspect::Why),
+    /// Show processes being made, ending and being reaped, as it happens
+    #[command(after_help = super::watch::EXAMPLES)]
+    Watch(super::watch::Watch),
+    /// Show listeners and connections, and every process that holds one
+    #[command(after_help = super::sock::EXAMPLES)]
+    Sock(super::sock::Sock),
     /// Say what a status means that wait(2) gave
     #[command(after_help = inspect::DECODE_EXAMPLES)]
     Decode(inspect::Decode),

@@ -15,9 +15,11 @@ mod scale;
 mod send;
 mod serve;
 mod services;
+mod sock;
 mod table;
 mod transfer;
 mod usage;
+mod watch;
 mod words;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -57,6 +59,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::List(place) => operate::list(place),
         Command::Tree(tree) => inspect::tree(tree),
         Command::Why(why) => inspect::why(why),
+        Command::Watch(args) => watch::watch(args),
+        Command::Sock(args) => sock::sock(args),
         Command::Decode(status) => inspect::decode(status),
         Command::Doctor(doctor) => inspect::doctor(doctor),
         Command::Ls(ls) => transfer::list(&ls.urls, ls.json),

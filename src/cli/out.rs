@@ -21,6 +21,19 @@ pub fn print(text: &[u8]) -> Result<()> {
     }
 }
 
+/// Writes a part of an output without end; `false` once nobody reads it any more.
+///
+/// # Errors
+/// As [`print`].
+pub fn stream(text: &str) -> Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(cause) => Err(Error::system("write to standard output", cause)),
+        Ok(()) => Ok(true),
+    }
+}
+
 /// Writes one line to standard output, see [`print`].
 ///
 /// # Errors
