@@ -60,6 +60,9 @@ pub enum Command {
     /// Show processes being made, ending and being reaped, as it happens
     #[command(after_help = super::watch::EXAMPLES)]
     Watch(super::watch::Watch),
+    /// Show servers and their workers live, and order them about by keys
+    #[command(after_help = super::top::EXAMPLES)]
+    Top(Target),
     /// Show listeners and connections, and every process that holds one
     #[command(after_help = super::sock::EXAMPLES)]
     Sock(super::sock::Sock),

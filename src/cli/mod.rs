@@ -17,6 +17,7 @@ mod serve;
 mod services;
 mod sock;
 mod table;
+mod top;
 mod transfer;
 mod usage;
 mod watch;
@@ -60,6 +61,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Tree(tree) => inspect::tree(tree),
         Command::Why(why) => inspect::why(why),
         Command::Watch(args) => watch::watch(args),
+        Command::Top(target) => top::top(target),
         Command::Sock(args) => sock::sock(args),
         Command::Decode(status) => inspect::decode(status),
         Command::Doctor(doctor) => inspect::doctor(doctor),

@@ -15,7 +15,7 @@ use crate::Error;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Serve", &["http", "echo", "files"]),
     ("Operate", &["status", "stop", "reload", "scale", "pause", "resume", "reopen", "list"]),
-    ("Inspect", &["tree", "why", "watch", "sock", "decode"]),
+    ("Inspect", &["tree", "why", "watch", "top", "sock", "decode"]),
     ("Clients", &["ls", "cp", "send"]),
     ("Other", &["doctor", "completions", "man"]),
 ];

@@ -41,13 +41,21 @@ pub fn open(pid: Pid) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Whether the process, or its zombie, is still there. pidfd_send_signal(2) with signal 0.
+/// Sends a signal to the process, and to no other that has its number later. pidfd_send_signal(2).
+///
+/// # Errors
+/// `ESRCH` when it is reaped, `EPERM` when it is somebody else's.
+pub fn send(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
+    let (fd, info) = (pidfd.as_fd().as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: a null siginfo is allowed; the call touches no memory of ours.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, info, 0) };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the process, or its zombie, is still there.
 pub fn exists(pidfd: impl AsFd) -> bool {
-    let fd = pidfd.as_fd().as_raw_fd();
-    // SAFETY: signal 0 is sent to nobody, and a null siginfo is allowed.
-    let sent =
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, 0, std::ptr::null::<libc::siginfo_t>(), 0) };
-    sent == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+    // Signal 0 is sent to nobody.
+    !send(pidfd, 0).is_err_and(|cause| cause.raw_os_error() == Some(libc::ESRCH))
 }
 
 /// The wait(2) status of a process that is reaped, whoever did it, if the descriptor was opened before that.

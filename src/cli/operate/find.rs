@@ -81,8 +81,16 @@ pub fn all(dir: &Path) -> Result<Vec<Running>> {
     Ok(found)
 }
 
+/// Whether any server runs there.
+///
+/// # Errors
+/// [`crate::ErrorKind::NotRunning`] when none does.
+pub fn any(dir: &Path) -> Result<()> {
+    if all(dir)?.is_empty() { Err(missing(dir, "no server runs here")) } else { Ok(()) }
+}
+
 /// The names that have a control socket there.
-fn names(dir: &Path) -> Result<Vec<String>> {
+pub fn names(dir: &Path) -> Result<Vec<String>> {
     let entries = match dir.read_dir() {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

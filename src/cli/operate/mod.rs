@@ -4,10 +4,10 @@
 //! file: the master's pid is the one that the kernel tells of the other end of the socket.
 
 mod end;
-mod find;
+pub(super) mod find;
 mod list;
 mod report;
-mod running;
+pub(super) mod running;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -54,7 +54,7 @@ pub fn status(target: &args::Target) -> Result<ExitCode> {
 
 /// What the kernel knows of a worker. We ask it, so that the master need not wait for the memory map of a process that
 /// is busy changing it.
-fn weigh(worker: &mut Worker) {
+pub(super) fn weigh(worker: &mut Worker) {
     let footprint = Footprint::of(Pid::from_raw(worker.pid));
     (worker.rss_bytes, worker.pss_bytes) = (footprint.rss, footprint.pss);
     worker.cpu_s = footprint.cpu.map(seconds);
