@@ -9,6 +9,7 @@ mod support;
 mod bad_input;
 mod clean_env;
 mod daemon;
+mod examples;
 mod library;
 mod models;
 mod orphans;

@@ -1,0 +1,137 @@
+//! The examples: each does what its first lines say, and ends as a server of forkd's ends.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use crate::support::*;
+
+/// A running example. Dropping it stops it, and checks that it ends well and that no process of it is left.
+struct Example {
+    child: Child,
+    out: Log,
+    log: Log,
+}
+
+impl Example {
+    /// Starts it on a port of the kernel's choice and waits until it says where it listens.
+    fn start(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+        let mut command = Command::new(program(name));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let out = Log::of_pipe(child.stdout.take().expect("a pipe"));
+        let log = Log::of_pipe(child.stderr.take().expect("a pipe"));
+        let line = out.wait("://127.0.0.1:").0;
+        let port = line.split("://127.0.0.1:").nth(1).expect("a URL");
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        let example = Self { child, out, log };
+        (example, format!("127.0.0.1:{port}").parse().expect("an address"))
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        send(self.child.id().cast_signed(), Signal::SIGTERM);
+        let code = self.child.wait().expect("our own child can be waited for").code();
+        if !std::thread::panicking() {
+            assert_eq!(code, Some(0), "{:?}", self.log.lines());
+            // Both end only when nobody holds them any more: no worker is left.
+            self.out.wait_end();
+            self.log.wait_end();
+            assert!(self.log.lines().is_empty(), "the library prints nothing: {:?}", self.log.lines());
+        }
+    }
+}
+
+/// Where Cargo has put the example's program: beside ours.
+fn program(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_forkd")).with_file_name("examples").join(name);
+    assert!(path.exists(), "{} is not built: cargo build --examples", path.display());
+    path
+}
+
+/// Sends `bytes`, and nothing more; gives all that comes back.
+fn ask(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn thanks_answers_each_message() {
+    let (example, address) = Example::start("thanks", &["127.0.0.1:0"]);
+    let client =
+        run(Command::new(program("thanks")).args(["client", &address.to_string(), "hello", "你好"])).done();
+    assert_eq!(client.out.matches("Thanks").count(), 2, "{client:?}");
+    drop(example);
+}
+
+#[test]
+fn echo_is_the_same_in_every_model() {
+    for model in ["event", "blocking", "per-connection"] {
+        let (_example, address) = Example::start("echo", &["127.0.0.1:0", model]);
+        assert_eq!(ask(address, b"there and back"), b"there and back", "{model}");
+    }
+}
+
+#[test]
+fn hello_http_says_hello_who_it_is_and_what_it_was_told() {
+    let (example, address) = Example::start("hello_http", &["127.0.0.1:0", "2"]);
+    let mut client = Client::connect(address).unwrap();
+    assert_eq!(client.get("/").unwrap().body, b"Hello, world!");
+    let worker: i32 = client.get("/pid").unwrap().text().parse().unwrap();
+    assert_eq!(Process::read(worker).map(|process| process.ppid), Some(example.child.id().cast_signed()));
+    for body in ["", "a body", &"long ".repeat(10_000)] {
+        let head = format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len());
+        client.send(head + body).unwrap();
+        assert_eq!(client.answer().unwrap().text(), body);
+    }
+    client
+        .send("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        .unwrap();
+    assert_eq!(client.answer().unwrap().text(), "abc");
+    assert_eq!(client.get("/other").unwrap().status, 404);
+}
+
+#[test]
+fn hello_http_replaces_a_worker_that_is_killed() {
+    let (example, address) = Example::start("hello_http", &["127.0.0.1:0", "1"]);
+    let pid = || fetch(address, "/pid").ok().and_then(|answer| answer.text().parse::<i32>().ok());
+    let first = pid().unwrap();
+    send(first, Signal::SIGKILL);
+    let second = eventually("another answers", || pid().filter(|pid| *pid != first));
+    assert_eq!(Process::read(second).map(|process| process.ppid), Some(example.child.id().cast_signed()));
+}
+
+#[test]
+fn each_zombie_remedy_leaves_none() {
+    for remedy in ["wait", "ignore", "double-fork"] {
+        let (_example, address) = Example::start("zombie_remedies", &[remedy, "127.0.0.1:0"]);
+        for _ in 0..50 {
+            let said = String::from_utf8(ask(address, b"")).unwrap();
+            assert!(said.starts_with("process ") && said.contains("child of "), "{remedy}: {said}");
+        }
+        eventually("no zombie is left", || {
+            let said = String::from_utf8(ask(address, b"")).unwrap();
+            said.trim_end().ends_with("zombies here: 0").then_some(())
+        });
+    }
+}
+
+#[test]
+fn custom_protocol_turns_frames_round_whatever_their_pieces() {
+    let (_example, address) = Example::start("custom_protocol", &["127.0.0.1:0"]);
+    assert_eq!(ask(address, b"\0\0\0\x03abc\0\0\0\x02xy"), b"\0\0\0\x03cba\0\0\0\x02yx");
+    let mut client = Client::connect(address).unwrap();
+    client.drip(b"\0\0\0\x05hello").unwrap();
+    assert_eq!(client.take(9).unwrap(), b"\0\0\0\x05olleh");
+    client.send([0xff; 8]).unwrap();
+    assert!(client.wait_close().is_empty(), "whoever announces too much is not heard");
+}
