@@ -12,7 +12,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{
     addr::Address,
     error::{BindError, Refusal},
-    inherit,
+    group, inherit,
     unix::{self, Access, Place},
 };
 use crate::sys;
@@ -220,6 +220,9 @@ fn open(inet: SocketAddr, families: Families, kind: Kind, backlog: u32) -> io::R
     if kind == Kind::Stream {
         socket.set_reuse_address(true)?;
         socket.set_tcp_nodelay(true)?;
+    }
+    if kind == Kind::Datagram && inet.ip().is_multicast() {
+        group::join(&socket, inet.ip())?;
     }
     socket.bind(&inet.into())?;
     if kind == Kind::Stream {

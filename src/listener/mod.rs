@@ -15,6 +15,7 @@
 pub mod addr;
 pub mod bind;
 mod error;
+mod group;
 pub mod inherit;
 pub mod peer;
 mod unix;

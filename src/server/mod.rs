@@ -8,6 +8,7 @@
 //! }
 //! ```
 
+mod datagrams;
 mod event;
 mod run;
 

@@ -17,7 +17,7 @@ use super::{
     Serve, Worker,
     accept::{Doors, Visitor},
     connection::Connection,
-    datagrams::{Answering, DatagramFactory, LONGEST, Post},
+    datagrams::{Answering, DatagramFactory, Post},
     limits::timeout,
     link::{Link, Porch, Watch},
     session::Peer,
@@ -67,8 +67,7 @@ impl<S: Streams> Serve for Blocking<S> {
         let numbers = worker.listeners().iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream);
         let streams = numbers.map(|(number, _)| number).collect();
         let porch = Porch::new(worker.take_listeners());
-        let buffer = if post.is_empty() { Vec::new() } else { vec![0; LONGEST] };
-        Loop { worker, desk, post, set, doors, porch, streams, next: 0, buffer, unheard: 0 }.run()
+        Loop { worker, desk, post, set, doors, porch, streams, next: 0, unheard: 0 }.run()
     }
 
     fn model(&self) -> &'static str {
@@ -87,7 +86,6 @@ struct Loop<'a, D> {
     /// The numbers of the doors at which connections wait, and at which of them to look first.
     streams: Vec<usize>,
     next: usize,
-    buffer: Vec<u8>,
     /// Connections since it last heard its orders.
     unheard: u32,
 }
@@ -145,7 +143,7 @@ impl<D: Desk> Loop<'_, D> {
     fn serve_datagrams(&mut self) {
         for number in self.post.numbers() {
             if let Some(listener) = self.porch.listeners().get(number) {
-                self.post.serve(number, listener, &mut self.buffer, self.worker.row());
+                self.post.serve(number, listener, self.worker.row());
             }
         }
     }

@@ -146,7 +146,7 @@ impl<'a, A: Application> Engine<'a, A> {
         let listeners = self.worker.listeners();
         // The doors may have been closed by an earlier event of this round.
         if let Some(listener) = listeners.get(number).filter(|_| self.post.is_at(number)) {
-            self.post.serve(number, listener, &mut self.buffer, &self.row);
+            self.post.serve(number, listener, &self.row);
             return Ok(());
         }
         if let Some(until) = self.fairness.leave_until(self.now) {

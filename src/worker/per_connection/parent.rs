@@ -33,7 +33,7 @@ use crate::{
     worker::{
         Worker,
         accept::{Doors, Token, Visitor},
-        datagrams::{LONGEST, Post},
+        datagrams::Post,
         limits::timeout,
         session::Peer,
         streams::Desk,
@@ -44,7 +44,6 @@ use crate::{
 pub struct Parent<'a> {
     worker: &'a mut Worker,
     post: Post,
-    buffer: Vec<u8>,
     set: Set,
     doors: Doors,
     reap: Reap,
@@ -96,7 +95,6 @@ impl<'a> Parent<'a> {
         };
         Ok(Self {
             doors: Doors::open(&set, &worker.stop, worker.listeners())?,
-            buffer: if post.is_empty() { Vec::new() } else { vec![0; LONGEST] },
             line: Some(Lifeline::new()?),
             worker,
             post,
@@ -155,7 +153,7 @@ impl<'a> Parent<'a> {
 
     fn answer_door(&mut self, number: usize, desk: &impl Desk) -> io::Result<()> {
         if let Some(listener) = self.worker.listeners().get(number).filter(|_| self.post.is_at(number)) {
-            self.post.serve(number, listener, &mut self.buffer, self.worker.row());
+            self.post.serve(number, listener, self.worker.row());
             return Ok(());
         }
         // Without a pipe to learn its end by, nobody is let in: the queue keeps whom this worker cannot serve.

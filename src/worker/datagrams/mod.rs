@@ -3,17 +3,16 @@
 //! A datagram's sender can be forged. So nothing is ever answered to a port that answers by itself (echo, chargen, our
 //! own), or two servers would talk to each other for ever.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    os::fd::{AsFd, AsRawFd},
-};
+mod post_box;
+
+use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
 
 use nix::{
     errno::Errno,
-    sys::socket::{MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvfrom, sendto},
+    sys::socket::{SockaddrIn, SockaddrIn6, SockaddrStorage},
 };
 
+use self::post_box::{Answers, BATCH, Letter, PostBox};
 use super::{
     Worker, guard,
     session::{Datagrams, Peer},
@@ -40,10 +39,13 @@ pub struct Post {
 struct Counter {
     application: Box<dyn Datagrams>,
     own: Local,
+    post: PostBox,
+    /// How many came that were longer than [`LONGEST`].
+    cut: u64,
 }
 
-/// How many datagrams are answered before others have their turn.
-const BURST: usize = 64;
+/// How many batches are answered before others have their turn.
+const BURST: usize = 4;
 
 /// The longest datagram that UDP can carry fits.
 pub const LONGEST: usize = 64 * 1024;
@@ -57,7 +59,7 @@ impl Post {
         let make = |listener: &Listener| match (listener.kind(), factory) {
             (Kind::Stream, _) => Ok(None),
             (Kind::Datagram, Some(factory)) => {
-                Ok(Some(Counter { application: factory(worker)?, own: listener.local().clone() }))
+                Ok(Some(Counter::new(factory(worker)?, listener.local().clone())))
             }
             (Kind::Datagram, None) => Err(io::Error::other("this application serves no datagrams")),
         };
@@ -69,23 +71,24 @@ impl Post {
         self.counters[number].is_some()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.numbers().is_empty()
-    }
-
     /// The numbers of the datagram sockets.
     pub fn numbers(&self) -> Vec<usize> {
         (0..self.counters.len()).filter(|number| self.is_at(*number)).collect()
     }
 
-    /// Answers what waits at that socket, a burst at most; `buffer` is [`LONGEST`].
-    pub fn serve(&mut self, number: usize, listener: &Listener, buffer: &mut [u8], row: &Row) {
+    /// Answers what waits at that socket, a burst at most.
+    pub fn serve(&mut self, number: usize, listener: &Listener, row: &Row) {
         let Some(counter) = &mut self.counters[number] else { return };
         for _ in 0..BURST {
-            match recvfrom::<SockaddrStorage>(listener.as_fd().as_raw_fd(), buffer) {
-                Ok((length, Some(from))) => counter.answer(number, listener, &buffer[..length], &from, row),
-                Ok((_, None)) => {}
+            match counter.post.receive(listener.as_fd()) {
+                Ok(count) => {
+                    counter.answer_all(number, count, row);
+                    row.bytes_out(counter.post.send(listener.as_fd()));
+                    // Whatever has come since then wakes the worker again.
+                    if count < BATCH {
+                        return;
+                    }
+                }
                 Err(Errno::EAGAIN) => return,
                 // The errors of earlier answers come back here: an unreachable port, a host that is down.
                 Err(_) => {}
@@ -95,35 +98,59 @@ impl Post {
 }
 
 impl Counter {
-    fn answer(&mut self, number: usize, socket: &Listener, bytes: &[u8], from: &SockaddrStorage, row: &Row) {
-        let Some(address) = inet(from).filter(|address| self.may_answer(address)) else { return };
-        row.bytes_in(bytes.len() as u64);
-        let peer = Peer { address: PeerAddress::Inet(canonical(address)), listener: number };
-        let mut reply = |bytes: &[u8]| {
-            // A queue that is full loses datagrams, as any router on the way would.
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            if let Ok(sent) = sendto(socket.as_fd().as_raw_fd(), bytes, from, flags) {
-                row.bytes_out(sent as u64);
-            }
-        };
-        match guard::contain(|| self.application.on_datagram(&peer, bytes, &mut reply)) {
-            Ok(()) => row.end(),
-            Err(panic) => log::error!(target: TARGET, "a datagram was not answered: panicked: {panic}"),
-        }
+    fn new(application: Box<dyn Datagrams>, own: Local) -> Self {
+        Self { application, own, post: PostBox::new(LONGEST), cut: 0 }
     }
 
-    /// Whether an answer to this sender can do no harm.
-    fn may_answer(&self, from: &SocketAddr) -> bool {
-        // Nothing, echo, chargen: the services of RFC 862 and 864 answer whatever comes.
-        let answers_itself = [0, 7, 19].contains(&from.port());
-        let ourselves = match &self.own {
-            Local::Inet(own) => {
-                own.port() == from.port() && (own.ip() == from.ip() || own.ip().is_unspecified())
+    /// Answers the datagrams of a batch.
+    fn answer_all(&mut self, listener: usize, count: usize, row: &Row) {
+        for number in 0..count {
+            let (letter, bytes, answers) = self.post.open(number);
+            row.bytes_in(bytes.len() as u64);
+            if letter.cut {
+                self.cut += 1;
+                report_cut(self.cut);
+                continue;
             }
-            Local::Unix(_) | Local::Abstract(_) => false,
-        };
-        !answers_itself && !ourselves
+            let from = letter.from.as_ref().and_then(inet).filter(|from| may_answer(&self.own, from));
+            let (Some(from), Letter { from: Some(to), .. }) = (from, letter) else { continue };
+            answer(&mut *self.application, (listener, from), bytes, (answers, &to), row);
+        }
     }
+}
+
+/// Says that a datagram was longer than any place for it: at the first, and then more and more seldom, since the sender
+/// decides how often it happens.
+fn report_cut(count: u64) {
+    if count.is_power_of_two() {
+        log::warn!(target: TARGET, "datagrams longer than {LONGEST} bytes were thrown away: {count}");
+    }
+}
+
+fn answer(
+    application: &mut dyn Datagrams,
+    (listener, from): (usize, SocketAddr),
+    bytes: &[u8],
+    (answers, to): (&mut Answers, &SockaddrStorage),
+    row: &Row,
+) {
+    let peer = Peer { address: PeerAddress::Inet(canonical(from)), listener };
+    let mut reply = |bytes: &[u8]| answers.push(bytes, to);
+    match guard::contain(|| application.on_datagram(&peer, bytes, &mut reply)) {
+        Ok(()) => row.end(),
+        Err(panic) => log::error!(target: TARGET, "a datagram was not answered: panicked: {panic}"),
+    }
+}
+
+/// Whether an answer to this sender can do no harm.
+fn may_answer(own: &Local, from: &SocketAddr) -> bool {
+    // Nothing, echo, chargen: the services of RFC 862 and 864 answer whatever comes.
+    let answers_itself = [0, 7, 19].contains(&from.port());
+    let ourselves = match own {
+        Local::Inet(own) => own.port() == from.port() && (own.ip() == from.ip() || own.ip().is_unspecified()),
+        Local::Unix(_) | Local::Abstract(_) => false,
+    };
+    !answers_itself && !ourselves
 }
 
 impl fmt::Debug for Answering {
@@ -145,18 +172,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
 
-    struct Silent;
-
-    impl Datagrams for Silent {
-        fn on_datagram(&mut self, _: &Peer, _: &[u8], _: &mut dyn FnMut(&[u8])) {}
-    }
-
     #[test]
     fn nothing_is_answered_to_what_would_answer_back() {
-        let at = |own: &str, from: &str| {
-            let counter = Counter { application: Box::new(Silent), own: Local::Inet(own.parse().unwrap()) };
-            counter.may_answer(&from.parse().unwrap())
-        };
+        let at =
+            |own: &str, from: &str| may_answer(&Local::Inet(own.parse().unwrap()), &from.parse().unwrap());
         assert!(at("127.0.0.1:7007", "127.0.0.1:50000"));
         assert!(at("127.0.0.1:7007", "192.0.2.1:7007"));
         for from in ["192.0.2.1:0", "192.0.2.1:7", "192.0.2.1:19", "127.0.0.1:7007"] {
