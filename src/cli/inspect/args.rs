@@ -56,8 +56,17 @@ pub enum Language {
 #[derive(Debug, Args)]
 pub struct Decode {
     /// What wait(2) gave, as a decimal number or as 0x and a hexadecimal one
-    #[arg(value_name = "STATUS", allow_negative_numbers = true)]
-    pub status: String,
+    #[arg(value_name = "STATUS", allow_negative_numbers = true, required_unless_present = "structure")]
+    pub status: Option<String>,
+    /// Take the words for the bytes of a C structure, in a format of Python's struct module
+    #[arg(long = "struct", id = "structure", value_name = "FORMAT")]
+    pub structure: Option<String>,
+    /// With --struct, the other way round: take the words for values, and print the bytes
+    #[arg(long, requires = "structure")]
+    pub pack: bool,
+    /// With --struct, further words
+    #[arg(value_name = "WORD", allow_negative_numbers = true, requires = "structure")]
+    pub words: Vec<String>,
     /// Print one JSON document and nothing else
     #[arg(long)]
     pub json: bool,
@@ -88,7 +97,9 @@ Examples:
 pub const DECODE_EXAMPLES: &str = "\
 Examples:
   forkd decode 768                        exited with code 3
-  forkd decode 0x8b                       was killed by signal 11 (SEGV), core dumped";
+  forkd decode 0x8b                       was killed by signal 11 (SEGV), core dumped
+  forkd decode --struct i4sf 01000000 61736464 0000a03f
+  forkd decode --struct '!ci' --pack a -1";
 
 pub const DOCTOR_EXAMPLES: &str = "\
 Examples:

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{args, out};
+use super::{args, out, structure};
 use crate::{Error, Result, process::exit::ExitStatus};
 
 /// `forkd decode`
@@ -12,7 +12,12 @@ use crate::{Error, Result, process::exit::ExitStatus};
 /// # Errors
 /// When it is no number.
 pub fn decode(args: &args::Decode) -> Result<ExitCode> {
-    let raw = number(&args.status)?;
+    if let Some(format) = &args.structure {
+        let words: Vec<_> = args.status.iter().chain(&args.words).cloned().collect();
+        let convert = if args.pack { structure::pack } else { structure::unpack };
+        return convert(format, &words, args.json);
+    }
+    let raw = number(args.status.as_deref().unwrap_or_default())?;
     let status = (raw >= 0).then(|| ExitStatus::from_raw(raw));
     let (words, elsewhere) = (status.map(ExitStatus::words), elsewhere(raw));
     if args.json {

@@ -3,6 +3,7 @@
 pub mod args;
 mod decode;
 mod doctor;
+mod structure;
 mod target;
 mod terminal;
 mod tree;
