@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     logging,
     master::{Ending, Hooks, Instruments, Master, Place, Plan, Policy, RespawnPolicy},
-    process::{fds, limits, signal, spawn, title},
+    process::{death, fds, limits, signal, spawn, title},
     worker::{self, Serve},
 };
 
@@ -68,6 +68,8 @@ fn prepare_process() -> Result<Vec<&'static str>> {
     // Each connection is a descriptor of its worker: the soft limit is there for programs that use select(2).
     limits::raise_descriptors(u64::MAX)
         .map_err(|cause| Error::system("raise the limit on descriptors", cause))?;
+    // Connection processes whose parent is gone come to the master, so that none waits for a slow init as a zombie.
+    death::become_subreaper().map_err(|cause| Error::system("adopt orphans", cause))?;
     let inherited = signal::reset_inherited();
     if !inherited.is_empty() {
         let names = inherited.join(",");

@@ -35,6 +35,9 @@ use crate::{
 /// The most workers that a server can have: the scoreboard has rows for twice as many children.
 pub const MOST_WORKERS: u32 = 4096;
 
+/// How much longer than the grace a child is left to end: a worker that keeps to the limit ends by itself.
+const LAST_MOMENT: Duration = Duration::from_millis(250);
+
 /// The limits that the supervisor keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -317,7 +320,7 @@ impl Supervisor {
     }
 
     fn drain(&mut self, id: ChildId, reason: Reason) {
-        let deadline = self.policy.drain.map(|grace| self.now + grace);
+        let deadline = self.policy.drain.map(|grace| self.now + grace + LAST_MOMENT);
         let Some(child) = self.child_mut(id) else { return };
         child.stage = Stage::Draining { deadline, reason };
         let who = child.who();
