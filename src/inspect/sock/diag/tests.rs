@@ -96,15 +96,16 @@ fn this_kernel_tells_of_sockets_as_netlink_and_proc_do() {
         let look = || {
             let (mut by_netlink, mut by_proc) = (Vec::new(), Vec::new());
             let mut netlink = Netlink::open(libc::NETLINK_SOCK_DIAG, 0).unwrap();
-            dump(&mut netlink, protocol, &mut by_netlink).unwrap();
-            super::super::procnet::read(protocol, &mut by_proc).unwrap();
+            dump(&mut netlink, protocol, &mut by_netlink).ok()?;
+            super::super::procnet::read(protocol, &mut by_proc).ok()?;
             let find = |sockets: Vec<Socket>| sockets.into_iter().find(|socket| socket.address == address);
-            find(by_netlink).zip(find(by_proc))
+            let (one, other) = find(by_netlink).zip(find(by_proc))?;
+            let same = (one.inode, one.queue, one.uid) == (other.inode, other.queue, other.uid);
+            (same && (one.state, other.state) == (state, state)).then_some(())
         };
-        // Both are read in portions: sockets of others that come and go in between may hide one of ours.
-        let (one, other) = (0..100).find_map(|_| look()).unwrap();
-        assert_eq!((one.state, other.state), (state, state));
-        assert_eq!((one.inode, one.queue, one.uid), (other.inode, other.queue, other.uid));
+        // Both are read in portions: sockets of others that come and go in between may hide one of ours, or end the
+        // reading. Two readers that do not understand the same never agree.
+        assert_eq!((0..500).find_map(|_| look()), Some(()), "{protocol:?} {address:?}");
     }
 }
 
