@@ -36,4 +36,6 @@ pub mod cli;
 pub use app::http;
 pub use error::{Error, Kind as ErrorKind, Result};
 pub use server::{Event, Outcome, Server, WorkerId};
+#[cfg(feature = "tokio")]
+pub use worker::tokio::AsyncWorker;
 pub use worker::{Worker, connection::Connection, session};

@@ -8,6 +8,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod datagrams;
 mod event;
 mod run;

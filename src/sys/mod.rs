@@ -9,6 +9,8 @@ pub mod inherited;
 pub mod memory;
 pub mod pidfd;
 pub mod probe;
+#[cfg(feature = "tokio")]
+pub mod readable;
 #[cfg(feature = "files")]
 pub mod sha256;
 pub mod siginfo;

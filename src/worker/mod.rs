@@ -27,6 +27,8 @@ pub mod stop;
 pub mod streams;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 use std::{cell::Cell, fmt, io, mem, sync::Arc};
 
@@ -138,6 +140,15 @@ fn fail(master: &Channel<Report, Order>, words: &str) -> i32 {
     1
 }
 
+/// Tells everybody that this worker accepts.
+fn say_ready(row: &Row, stop: &Stop) {
+    row.ready();
+    // A master that does not hear it is gone, or has stopped this worker already.
+    if let Some(Err(error)) = stop.master().map(|master| master.send(&Report::Ready)) {
+        log::warn!(target: TARGET, "cannot tell the master that this worker is ready: {error}");
+    }
+}
+
 /// What pstree(1) shows: at most 15 bytes.
 fn comm(slot: Slot) -> String {
     if slot.number() < 100 { format!("forkd-worker-{slot}") } else { format!("forkd-w{slot}") }
@@ -178,11 +189,7 @@ impl Worker {
     /// Tells the master that this worker accepts. A driver does so by itself; a second time says nothing.
     pub fn ready(&self) {
         if !self.said_ready.replace(true) {
-            self.row.ready();
-            // A master that does not hear it is gone, or has stopped this worker already.
-            if let Some(Err(error)) = self.stop.master().map(|master| master.send(&Report::Ready)) {
-                log::warn!(target: TARGET, "cannot tell the master that this worker is ready: {error}");
-            }
+            say_ready(&self.row, &self.stop);
         }
     }
 

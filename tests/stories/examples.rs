@@ -135,3 +135,44 @@ fn custom_protocol_turns_frames_round_whatever_their_pieces() {
     client.send([0xff; 8]).unwrap();
     assert!(client.wait_close().is_empty(), "whoever announces too much is not heard");
 }
+
+#[cfg(feature = "tokio")]
+#[test]
+fn an_axum_application_is_reloaded_without_losing_what_it_has_begun() {
+    let (example, address) = Example::start("axum", &["127.0.0.1:0"]);
+    let master = example.child.id().cast_signed();
+    let workers = || Process::children(master).into_iter().map(|worker| worker.pid).collect::<Vec<_>>();
+    let before = workers();
+    assert_eq!(before.len(), 2);
+
+    // Both requests come in one piece: with the first answer, the second is in the worker's hands.
+    let mut client = Client::connect(address).unwrap();
+    let request = |path| format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+    client.send(request("/") + &request("/slow/700")).unwrap();
+    assert!(client.answer().unwrap().text().starts_with("hello from worker"));
+    send(master, Signal::SIGHUP);
+    assert!(client.answer().unwrap().text().starts_with("slept 700 ms in worker"));
+
+    eventually("the workers are others", || {
+        let now = workers();
+        (now.len() == 2 && now.iter().all(|pid| !before.contains(pid))).then_some(())
+    });
+    send(workers()[0], Signal::SIGKILL);
+    assert_eq!(fetch(address, "/").unwrap().status, 200);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_master_of_axum_that_is_killed_takes_its_workers_along() {
+    let (mut example, address) = Example::start("axum", &["127.0.0.1:0"]);
+    let workers = Process::children(example.child.id().cast_signed());
+    assert_eq!(fetch(address, "/").unwrap().status, 200);
+    example.child.kill().unwrap();
+    example.child.wait().unwrap();
+    // The pipes end when the last process that holds them is gone.
+    example.out.wait_end();
+    eventually("no worker is left", || {
+        workers.iter().all(|worker| !Process::lives(worker.pid)).then_some(())
+    });
+    std::mem::forget(example);
+}
