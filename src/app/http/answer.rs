@@ -54,27 +54,53 @@ impl Desk {
             output.write(&self.page);
             return Ok(Written::Whole);
         }
-        match &response.body {
-            Body::Static(bytes) => self.page.extend_from_slice(bytes),
-            Body::Owned(bytes) => self.page.extend_from_slice(bytes),
-            Body::Shared(bytes) => {
-                output.write(&self.page);
-                output.share(bytes.clone());
-                return Ok(Written::Whole);
-            }
-            Body::File(part) if response.body.len() <= SMALL_FILE => {
-                if self.read(part).is_err() {
-                    return Ok(Written::FileShrank);
-                }
-            }
-            Body::File(part) => {
-                output.write(&self.page);
-                output.file(part.clone());
-                return Ok(Written::Whole);
-            }
+        if self.body(&response.body, output).is_err() {
+            return Ok(Written::FileShrank);
         }
         output.write(&self.page);
         Ok(Written::Whole)
+    }
+
+    /// Writes a body: what is short behind what stands on the page, what is long from where it lies.
+    fn body(&mut self, body: &Body, output: &mut Output) -> std::io::Result<()> {
+        match body {
+            Body::Static(bytes) => self.page.extend_from_slice(bytes),
+            Body::Owned(bytes) => self.page.extend_from_slice(bytes),
+            Body::Shared(bytes) => {
+                self.turn_over(output);
+                output.share(bytes.clone());
+            }
+            Body::File(part) if body.len() <= SMALL_FILE => self.read(part)?,
+            Body::File(part) => {
+                self.turn_over(output);
+                output.file(part.clone());
+            }
+            Body::Pieces(pieces) => self.pieces(pieces, body.len(), output)?,
+        }
+        Ok(())
+    }
+
+    /// Writes a body of pieces. Files are read here only where all of them are: once the head has left the page, a
+    /// file that has become shorter is found by who sends it.
+    fn pieces(&mut self, pieces: &[Body], length: u64, output: &mut Output) -> std::io::Result<()> {
+        for piece in pieces {
+            match piece {
+                Body::File(part) if length > SMALL_FILE => {
+                    self.turn_over(output);
+                    output.file(part.clone());
+                }
+                Body::Static(_) | Body::Owned(_) | Body::Shared(_) | Body::File(_) | Body::Pieces(_) => {
+                    self.body(piece, output)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what stands on the page to the output, to go before what comes next.
+    fn turn_over(&mut self, output: &mut Output) {
+        output.write(&self.page);
+        self.page.clear();
     }
 
     /// Writes the answer to a request that is not served; nothing can follow it.

@@ -37,6 +37,8 @@ pub enum Body {
     /// A part of a file. It is sent from the descriptor, and if the file has become shorter by then, the connection
     /// is closed instead of sending fewer bytes than announced.
     File(FileRange),
+    /// Several, one behind the other.
+    Pieces(Vec<Body>),
 }
 
 impl Response {
@@ -132,6 +134,7 @@ impl Body {
             Self::Owned(bytes) => bytes.len() as u64,
             Self::Shared(bytes) => bytes.len() as u64,
             Self::File(part) => part.range.end.saturating_sub(part.range.start),
+            Self::Pieces(pieces) => pieces.iter().map(Self::len).sum(),
         }
     }
 

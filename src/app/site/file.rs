@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{media::media_type, plain};
+use super::{media::media_type, multipart, plain};
 use crate::{
     app::http::{Request, Response, Status},
     protocol::http::{Precondition, Validators, date, range, range::Requested},
@@ -50,12 +50,17 @@ impl SiteFile {
     /// The file, or the part of it that is asked for.
     fn content(self, request: &Request<'_>, validators: &Validators, name: &[u8]) -> Response {
         let (length, file) = (self.length, Arc::new(self.file));
-        let content = |range| Response::typed(media_type(name), FileRange { file, range });
+        let media_type = media_type(name);
+        let bytes = |range| FileRange { file: Arc::clone(&file), range };
+        let content = |range| Response::typed(media_type.clone(), bytes(range));
         match requested(request, validators, length) {
             Requested::Whole => content(0..length),
             Requested::Part(part) => {
                 let place = format!("bytes {}-{}/{length}", part.start, part.end - 1);
                 content(part).status(Status::PARTIAL_CONTENT).header("Content-Range", place)
+            }
+            Requested::Parts(parts) => {
+                multipart::answer(&media_type, length, parts, |range| bytes(range).into())
             }
             Requested::Unsatisfiable => {
                 plain(Status::RANGE_NOT_SATISFIABLE).header("Content-Range", format!("bytes */{length}"))

@@ -11,6 +11,7 @@
 mod file;
 mod listing;
 mod media;
+mod multipart;
 mod page;
 mod root;
 

@@ -243,6 +243,40 @@ fn a_range_is_a_part() {
 }
 
 #[test]
+fn several_ranges_are_several_parts() {
+    let files = directory();
+    let answer = ask(&files, "GET /a.txt\nRange: bytes=0-4, 6-6,-2");
+    assert_eq!(status(&answer), 206, "{answer}");
+    let boundary =
+        field(&answer, "Content-Type").unwrap().strip_prefix("multipart/byteranges; boundary=").unwrap();
+    let part = |place, content| {
+        format!(
+            "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes {place}/12\r\n\r\n{content}\r\n"
+        )
+    };
+    let expected = [part("0-4", "hello"), part("6-6", "w"), part("10-11", "d\n")].concat();
+    assert_eq!(body(&answer), format!("{expected}--{boundary}--\r\n"));
+    assert_eq!(field(&answer, "Content-Length"), Some(body(&answer).len().to_string().as_str()));
+    let large = ask(&files, "GET /large\nRange: bytes=0-49999,50001-");
+    assert_eq!(body(&large).matches('x').count(), 99_999);
+    assert_eq!(field(&large, "Content-Length"), Some(body(&large).len().to_string().as_str()));
+}
+
+#[test]
+fn a_set_of_ranges_that_no_honest_client_asks_for_is_refused() {
+    let files = directory();
+    let many: Vec<_> = (0..1000).map(|at| format!("{at}-{at}")).collect();
+    for set in ["0-,0-,0-".to_owned(), "0-,".repeat(500), many.join(",")] {
+        let answer = ask(&files, &format!("GET /large\nRange: bytes={set}"));
+        assert_eq!(
+            (status(&answer), field(&answer, "Content-Range")),
+            (416, Some("bytes */100000")),
+            "{set}"
+        );
+    }
+}
+
+#[test]
 fn a_file_larger_than_four_gigabytes_has_its_length_and_its_end() {
     let files = directory();
     let file = fs::File::create(files.path().join("site/huge")).unwrap();

@@ -73,11 +73,19 @@ fn body(bytes: &[u8], at_a_time: usize) -> Result<(Vec<u8>, Option<usize>), Refu
     Ok((data, None))
 }
 
-/// A range lies within the body, and is not empty.
+/// Each range lies within the body and is not empty; several do not overlap, so that together they are no more than it.
 pub fn byte_range(field: &[u8], length: u64) {
-    if let range::Requested::Part(part) = range::parse(field, length) {
-        assert!(part.start < part.end && part.end <= length);
-    }
+    let mut parts = match range::parse(field, length) {
+        range::Requested::Whole | range::Requested::Unsatisfiable => return,
+        range::Requested::Part(part) => vec![part],
+        range::Requested::Parts(parts) => {
+            assert!((2..=range::MOST).contains(&parts.len()));
+            parts
+        }
+    };
+    parts.sort_by_key(|part| part.start);
+    assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+    assert!(parts.windows(2).all(|two| two[0].end <= two[1].start));
 }
 
 /// The names of a path stay below the top, and its URL names the same.

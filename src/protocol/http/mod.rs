@@ -15,6 +15,7 @@
 //! assert_eq!(head.body, Body::Empty);
 //! ```
 
+pub mod accept;
 pub mod authority;
 pub mod body;
 mod bytes;

@@ -90,6 +90,14 @@ proptest! {
     }
 
     #[test]
+    fn several_ranges_are_never_more_than_the_whole(
+        field in "bytes=([0-9]{0,3}-[0-9]{0,3}[, ]{0,2}){0,8}",
+        length in 0..500_u64,
+    ) {
+        fuzzing::byte_range(field.as_bytes(), length);
+    }
+
+    #[test]
     fn paths_stay_below(path in "(/(\\.{0,3}|a|%2e|%2E%2f|%00|茶|%|\\\\)){0,8}/?") {
         fuzzing::path(&path);
     }
