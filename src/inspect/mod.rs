@@ -3,7 +3,6 @@
 //! A [`snapshot`] reads one file per process, so that a look at ten thousand of them costs what `ps` costs; what one
 //! process is about is read for the shown ones alone. Everything is read as it was at some moment of a moving world:
 //! a process that is gone before it is read was never there, and that is no error.
-#![allow(dead_code)]
 
 pub mod details;
 pub mod doctor;

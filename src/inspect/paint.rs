@@ -84,6 +84,7 @@ pub struct Glyphs {
 
 impl Look {
     /// A look for text that goes into a file.
+    #[cfg(test)]
     pub const PLAIN: Self = Self { colour: Colour::Off, lines: Lines::Unicode, width: None };
 
     /// The characters to draw with.

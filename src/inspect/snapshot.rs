@@ -122,11 +122,6 @@ impl Snapshot {
         self.uptime.saturating_sub(self.ticks_long(process.start_ticks))
     }
 
-    /// The processor time that it has used.
-    pub fn cpu(&self, process: &Process) -> Duration {
-        self.ticks_long(process.cpu_ticks)
-    }
-
     /// How many more there are whose data hidepid keeps from this user; with hidepid=2 not even their number is known.
     pub fn hidden(&self) -> usize {
         self.hidden

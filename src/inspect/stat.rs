@@ -22,8 +22,6 @@ pub struct Process {
     pub tty: i32,
     /// Whether it is a thread of the kernel.
     pub kernel: bool,
-    /// The processor time that it has used, in clock ticks.
-    pub cpu_ticks: u64,
     /// How many threads it has.
     pub threads: u32,
     /// When it was made, in clock ticks after the machine was started: with the pid it names a process for good.
@@ -132,7 +130,6 @@ impl Process {
             session: fields.number(6)?,
             tty: fields.number(7)?,
             kernel: flags & KERNEL_THREAD != 0,
-            cpu_ticks: fields.number::<u64>(14)? + fields.number::<u64>(15)?,
             threads: fields.number(20)?,
             start_ticks: fields.number(22)?,
             rss_bytes: fields.number::<u64>(24)?.saturating_mul(page_bytes()),
@@ -204,7 +201,7 @@ mod tests {
         let sleeper = parse(SLEEPER);
         assert_eq!((sleeper.pid, sleeper.ppid, sleeper.group, sleeper.session), (15058, 15055, 15055, 9483));
         assert_eq!((sleeper.state, sleeper.tty, sleeper.threads), (State::Sleeping, 34816, 1));
-        assert_eq!((sleeper.start_ticks, sleeper.cpu_ticks), (319_526, 5));
+        assert_eq!(sleeper.start_ticks, 319_526);
         assert_eq!(sleeper.rss_bytes, 425 * page_bytes());
         assert_eq!((sleeper.exit, sleeper.kernel), (None, false));
         assert!(parse(THREAD_OF_THE_KERNEL).kernel);

@@ -8,6 +8,7 @@
 //! ```
 
 mod client;
+mod family;
 mod fault;
 mod instance;
 mod launch;
@@ -18,6 +19,7 @@ mod run;
 mod wait;
 
 pub use client::{Answer, Client, fetch};
+pub use family::{Family, family_with_zombie};
 pub use fault::{BOOT_FAILS, BOOT_HANGS, FORK_FAILS, Fault};
 pub use instance::Instance;
 pub use launch::{Launch, as_nobody};

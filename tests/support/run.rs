@@ -53,11 +53,12 @@ pub fn forkd_command() -> Command {
 
 /// Takes out of a command's environment what could change how forkd behaves.
 pub fn clean(command: &mut Command) {
-    for name in
-        ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "RUST_LOG"]
-    {
+    let rooms = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"];
+    let tastes = ["RUST_LOG", "NO_COLOR", "LC_ALL", "LC_MESSAGES"];
+    for name in rooms.into_iter().chain(tastes) {
         command.env_remove(name);
     }
+    command.env("LANG", "C.UTF-8");
 }
 
 /// Runs a command to its end, with nothing on its standard input.
