@@ -9,6 +9,7 @@ use nix::sys::epoll::EpollFlags;
 
 use crate::{
     ipc::row::Row,
+    process::clock::Time,
     worker::{
         output::Output,
         session::Session,
@@ -27,6 +28,10 @@ pub struct Conn<S> {
     pub then: Then,
     /// Bytes since its clock began.
     pub progress: u64,
+    /// When its session wants to be woken.
+    pub alarm: Option<Time>,
+    /// Whether the peer has said that it will send no more, and the session waits for something else.
+    pub ended: bool,
     spill: Option<Box<Spill>>,
 }
 
@@ -39,7 +44,16 @@ struct Spill {
 impl<S: Session> Conn<S> {
     /// A connection that was accepted just now.
     pub fn new(socket: OwnedFd, session: S) -> Self {
-        Self { socket, session, interest: EpollFlags::empty(), then: Then::Stay, progress: 0, spill: None }
+        Self {
+            socket,
+            session,
+            interest: EpollFlags::empty(),
+            then: Then::Stay,
+            progress: 0,
+            alarm: None,
+            ended: false,
+            spill: None,
+        }
     }
 
     /// Its socket.
