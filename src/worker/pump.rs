@@ -118,7 +118,8 @@ impl<A: Application> Pump<'_, A> {
             self.link.watch().draining() || (self.crowded.is_some() && self.link.watch().porch().anyone());
         let row = self.link.watch().row();
         let input = self.kept.join(fresh);
-        let taken = step(&mut self.session, kind, input, &mut self.output, row, last).map_err(panicked)?;
+        let taken = step(&mut self.session, kind, input, &mut self.output, row, last, Time::now())
+            .map_err(panicked)?;
         self.kept.keep(fresh, taken.consumed);
         self.ended |= kind == Step::End;
         let limit = match taken.then {

@@ -24,7 +24,7 @@ use std::{fs::File, io, ops::Range, os::fd::BorrowedFd, sync::Arc, time::Duratio
 
 use super::output::Output;
 use crate::ipc::row::Row;
-pub use crate::listener::PeerAddress;
+pub use crate::{listener::PeerAddress, process::clock::Time};
 
 /// One connection's conversation.
 pub trait Session {
@@ -209,6 +209,7 @@ pub struct Exchange<'a> {
     draining: bool,
     ended: bool,
     announced: bool,
+    now: Time,
 }
 
 impl<'a> Exchange<'a> {
@@ -216,8 +217,8 @@ impl<'a> Exchange<'a> {
     pub const MAX_UNCONSUMED: usize = 1 << 20;
 
     /// A call's view, made by a driver.
-    pub fn new(input: &'a [u8], output: &'a mut Output, row: &'a Row, draining: bool) -> Self {
-        Self { input, consumed: 0, output, row, draining, ended: false, announced: false }
+    pub fn new(input: &'a [u8], output: &'a mut Output, row: &'a Row, draining: bool, now: Time) -> Self {
+        Self { input, consumed: 0, output, row, draining, ended: false, announced: false, now }
     }
 
     /// The bytes that wait to be consumed.
@@ -249,6 +250,12 @@ impl<'a> Exchange<'a> {
     /// serves one connection at a time and others wait.
     pub fn draining(&self) -> bool {
         self.draining
+    }
+
+    /// When the driver's round began that brought the input: all calls of one round have the same moment. What a
+    /// session found out in a round may count as true for the rest of it.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// A request is being served now: it stands in `status`, and in the log if the worker dies of it.

@@ -11,7 +11,7 @@ use super::{
     output::Output,
     session::{Exchange, Flow, Limit, Session, Wake},
 };
-use crate::ipc::row::Row;
+use crate::{ipc::row::Row, process::clock::Time};
 
 /// Why a session is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,9 @@ pub fn step<S: Session>(
     output: &mut Output,
     row: &Row,
     draining: bool,
+    now: Time,
 ) -> Result<Taken, String> {
-    let mut io = Exchange::new(input, output, row, draining);
+    let mut io = Exchange::new(input, output, row, draining, now);
     let flow = guard::contain(|| match step {
         Step::Open => session.on_open(&mut io),
         Step::Bytes => session.on_bytes(&mut io),
@@ -175,7 +176,7 @@ mod tests {
     }
 
     fn take(kind: Step, input: &[u8]) -> Result<Taken, String> {
-        step(&mut Lines, kind, input, &mut Output::new(), &Row::detached(), false)
+        step(&mut Lines, kind, input, &mut Output::new(), &Row::detached(), false, Time::ZERO)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Fields;
 use crate::{
     protocol::http::{self, Head},
-    worker::session::Peer,
+    worker::session::{Peer, Time},
 };
 
 /// One request with its whole body, borrowed from the bytes that it came in.
@@ -14,11 +14,17 @@ pub struct Request<'a> {
     head: &'a Head<'a>,
     body: &'a [u8],
     peer: &'a Peer,
+    received: Time,
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer) -> Self {
-        Self { head, body, peer }
+    pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer, received: Time) -> Self {
+        Self { head, body, peer, received }
+    }
+
+    /// When the worker's round began in which it was complete.
+    pub(crate) fn received(&self) -> Time {
+        self.received
     }
 
     /// Its method, in the case in which it came: `GET`.

@@ -97,7 +97,7 @@ impl<H: Handler> HttpSession<H> {
     fn take_in(&mut self, head: &Head<'_>, io: &mut Exchange<'_>) -> Turn {
         let bytes = &io.input()[..head.length];
         let engine = Rc::clone(&self.engine);
-        let request = Request::new(head, &[], &self.peer);
+        let request = Request::new(head, &[], &self.peer, io.now());
         let intake = engine.contain(bytes, || engine.handler.intake(&request)).unwrap_or_else(Intake::Refuse);
         let (into, limit) = match intake {
             Intake::Gather => (Destination::Memory(Vec::new()), engine.body),
@@ -150,9 +150,11 @@ impl<H: Handler> HttpSession<H> {
             Progress::Whole(incoming) => incoming.finish(&engine.heads, |head, line, into| {
                 io.begin(line);
                 let response = match into {
-                    Destination::Memory(body) => engine.call(&Request::new(head, &body, &self.peer)),
+                    Destination::Memory(body) => {
+                        engine.call(&Request::new(head, &body, &self.peer, io.now()))
+                    }
                     Destination::Receiver(receiver) => {
-                        let request = Request::new(head, &[], &self.peer);
+                        let request = Request::new(head, &[], &self.peer, io.now());
                         engine.contain(line, || receiver.finish(&request)).unwrap_or_else(|response| response)
                     }
                 };
@@ -172,7 +174,7 @@ impl<H: Handler> HttpSession<H> {
     fn serve(&self, head: &Head<'_>, bytes: &[u8], body: &[u8], io: &mut Exchange<'_>) -> Turn {
         let line = first_line(head, bytes);
         io.begin(line);
-        let response = self.engine.call(&Request::new(head, body, &self.peer));
+        let response = self.engine.call(&Request::new(head, body, &self.peer, io.now()));
         self.answer(head, line, &response, io)
     }
 
@@ -180,7 +182,7 @@ impl<H: Handler> HttpSession<H> {
     fn answer(&self, head: &Head<'_>, line: &[u8], response: &Response, io: &mut Exchange<'_>) -> Turn {
         let persistence = persistence(head, response, io);
         let part = if head.method == "HEAD" { Part::Head } else { Part::All };
-        let mut desk = self.engine.desk.borrow_mut();
+        let desk = self.engine.desk.borrow();
         let written = desk.answer(response, part, persistence, io.output()).or_else(|reason| {
             let asked = String::from_utf8_lossy(line);
             desk.answer(&unsendable(reason, &asked), part, persistence, io.output())
@@ -200,7 +202,7 @@ impl<H: Handler> HttpSession<H> {
     /// Answers what is not served, and hears no more.
     fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
-        self.engine.desk.borrow_mut().refuse(refusal, io.output());
+        self.engine.desk.borrow().refuse(refusal, io.output());
         Flow::CloseLingering
     }
 }

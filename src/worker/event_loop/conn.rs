@@ -72,11 +72,12 @@ impl<S: Session> Conn<S> {
         output: &mut Output,
         row: &Row,
         draining: bool,
+        now: Time,
     ) -> Result<Taken, String> {
         match &mut self.spill {
             // The road of nearly every request: nothing was kept, and nothing is left.
             None => {
-                let taken = step(&mut self.session, kind, fresh, output, row, draining)?;
+                let taken = step(&mut self.session, kind, fresh, output, row, draining, now)?;
                 if taken.consumed < fresh.len() {
                     self.spill.get_or_insert_default().input.keep(fresh, taken.consumed);
                 }
@@ -84,7 +85,7 @@ impl<S: Session> Conn<S> {
             }
             Some(spill) => {
                 let input = spill.input.join(fresh);
-                let taken = step(&mut self.session, kind, input, output, row, draining)?;
+                let taken = step(&mut self.session, kind, input, output, row, draining, now)?;
                 spill.input.keep(fresh, taken.consumed);
                 self.let_go();
                 Ok(taken)

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     logging::TARGET,
+    process::clock::Time,
     worker::{
         accept::Token,
         guard,
@@ -30,6 +31,8 @@ use crate::{
 impl<A: Application> Engine<'_, A> {
     /// Takes a connection in.
     pub(super) fn admit(&mut self, socket: OwnedFd, peer: &Peer) {
+        // What it asks was not there yet when this round began.
+        self.now = Time::now();
         self.row.accepted();
         match guard::contain(|| self.application.open(peer)) {
             Err(panic) => {
@@ -70,7 +73,7 @@ impl<A: Application> Engine<'_, A> {
     pub(super) fn step(&mut self, key: Key, mut kind: Step, mut count: usize) {
         while let Some(conn) = self.table.get_mut(key) {
             let fresh = &self.buffer[..count];
-            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some()) {
+            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some(), self.now) {
                 Ok(taken) => {
                     conn.ended |= kind == Step::End;
                     self.announced |= taken.announced;
