@@ -11,6 +11,7 @@ mod clean_env;
 mod daemon;
 mod examples;
 mod explain;
+mod lab;
 mod library;
 mod models;
 mod orphans;
