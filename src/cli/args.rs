@@ -24,15 +24,12 @@ pub struct Line {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve a directory over HTTP/1.1
-    #[command(after_help = HTTP_EXAMPLES)]
-    Http(Http),
-    /// Send back what clients send, over TCP, Unix sockets and UDP
-    #[command(after_help = ECHO_EXAMPLES)]
-    Echo(Echo),
-    /// Serve a directory to `forkd ls` and `forkd cp`: list, fetch, send, resume
-    #[command(after_help = FILES_EXAMPLES)]
-    Files(Files),
+    /// Those that serve.
+    #[command(flatten)]
+    Serve(Box<Serve>),
+    /// Start the servers of a configuration file
+    #[command(after_help = super::start::EXAMPLES)]
+    Start(super::start::Start),
     /// Show a server and its workers
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Target),
@@ -69,9 +66,6 @@ pub enum Command {
     /// Say what a status means that wait(2) gave
     #[command(after_help = inspect::DECODE_EXAMPLES)]
     Decode(inspect::Decode),
-    /// Learn: experiments on real processes and sockets that check themselves
-    #[command(after_help = super::lab::args::EXAMPLES)]
-    Lab(super::lab::args::Lab),
     /// List what a file server has
     #[command(after_help = LS_EXAMPLES)]
     Ls(Ls),
@@ -81,6 +75,9 @@ pub enum Command {
     /// Send text or typed lines to a server and print its replies
     #[command(after_help = SEND_EXAMPLES)]
     Send(Send),
+    /// Show what a server would be told, and where each value comes from
+    #[command(subcommand)]
+    Config(super::config::Config),
     /// Look for what of this machine will hurt a server
     #[command(after_help = inspect::DOCTOR_EXAMPLES)]
     Doctor(inspect::Doctor),
@@ -90,6 +87,20 @@ pub enum Command {
     /// Print the manual page
     #[command(after_help = "Examples:\n  forkd man | man -l -")]
     Man,
+}
+
+/// The commands that serve.
+#[derive(Debug, Subcommand)]
+pub enum Serve {
+    /// Serve a directory over HTTP/1.1
+    #[command(after_help = HTTP_EXAMPLES)]
+    Http(Http),
+    /// Send back what clients send, over TCP, Unix sockets and UDP
+    #[command(after_help = ECHO_EXAMPLES)]
+    Echo(Echo),
+    /// Serve a directory to `forkd ls` and `forkd cp`: list, fetch, send, resume
+    #[command(after_help = FILES_EXAMPLES)]
+    Files(Files),
 }
 
 /// `forkd http`

@@ -3,6 +3,7 @@
 use std::{
     path::{self, Path, PathBuf},
     str::FromStr,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -54,6 +55,9 @@ pub struct Common {
     /// The pid file [default: NAME.pid in the runtime directory]
     #[arg(long, value_name = "FILE", help_heading = RUN)]
     pub pid_file: Option<PathBuf>,
+    /// Read the rest of what it is told from this TOML file, whose keys are the names of these flags; flags win
+    #[arg(long, value_name = "FILE", help_heading = RUN)]
+    pub config: Option<PathBuf>,
     /// Read and check everything, bind nothing
     #[arg(long, help_heading = RUN)]
     pub check: bool,
@@ -117,7 +121,8 @@ impl Common {
     /// # Errors
     /// When the current directory is gone and a path is relative.
     pub fn settings(&self, command: &str) -> Result<Settings> {
-        let runtime_dir = runtime_dir::resolve(self.runtime_dir.as_deref(), &Environment::of_this_process())?;
+        let named = self.runtime_dir.as_deref().map(absolute).transpose()?;
+        let runtime_dir = runtime_dir::resolve(named.as_deref(), &Environment::of_this_process())?;
         let mut settings = Settings::new(command);
         settings.name.clone_from(&self.name);
         settings.listen = self.listen.iter().map(absolute_address).collect::<Result<_>>()?;
@@ -149,12 +154,26 @@ impl Common {
     }
 }
 
+/// The directory in which this command was typed: a daemon leaves it, and reads its words again at each reload.
+static HERE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Notes the current directory, from which relative paths are meant from now on.
+pub fn note_here() {
+    if let Ok(here) = std::env::current_dir() {
+        HERE.get_or_init(|| here);
+    }
+}
+
 /// The same path seen from the root.
 ///
 /// # Errors
 /// When it is empty, or the current directory is gone and it is relative.
 pub fn absolute(path: &Path) -> Result<PathBuf> {
-    path::absolute(path).map_err(|cause| {
+    let seen = match HERE.get().filter(|_| path.is_relative() && !path.as_os_str().is_empty()) {
+        Some(here) => path::absolute(here.join(path)),
+        None => path::absolute(path),
+    };
+    seen.map_err(|cause| {
         Error::system(format!("find {path:?} from here"), cause).remedy("write an absolute path").as_usage()
     })
 }
@@ -178,14 +197,16 @@ mod tests {
 
     use super::*;
     use crate::cli::{
-        args::{Command, Echo, Http, Line},
+        args::{Command, Echo, Http, Line, Serve},
         usage::grammar,
     };
 
     fn common(line: &str) -> Common {
         let matches = grammar().try_get_matches_from(line.split(' ')).expect(line);
         let command = Line::from_arg_matches(&matches).expect(line).command;
-        if let Command::Http(Http { common, .. }) | Command::Echo(Echo { common }) = command {
+        if let Command::Serve(command) = command
+            && let Serve::Http(Http { common, .. }) | Serve::Echo(Echo { common }) = *command
+        {
             return common;
         }
         panic!("no serving command: {line}")

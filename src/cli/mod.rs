@@ -5,8 +5,8 @@
 
 mod args;
 mod common;
+mod config;
 mod inspect;
-mod lab;
 mod log_line;
 mod logging;
 mod operate;
@@ -16,28 +16,32 @@ mod scale;
 mod send;
 mod serve;
 mod services;
+mod serving;
 mod sock;
+mod start;
 mod table;
 mod top;
 mod transfer;
+mod typed;
 mod usage;
 mod watch;
 mod words;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{FromArgMatches, error::ErrorKind};
+use clap::error::ErrorKind;
 
-use self::args::{Command, Line};
+use self::{args::Command, typed::Misread};
 use crate::{Result, ipc::control::Request};
 
 /// Runs the command line: what it was told, and the exit code that it leaves.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let line = usage::grammar().try_get_matches_from(&words);
-    let done = match line.and_then(|matches| Line::from_arg_matches(&matches)) {
-        Ok(line) => run(&line.command),
-        Err(error) => help_or_complaint(&words, &error),
+    common::note_here();
+    let done = match typed::read(&words) {
+        Ok(typed) => run(&typed.line.command),
+        Err(Misread::Clap(error)) => help_or_complaint(&words, &error),
+        Err(Misread::Ours(error)) => Err(error),
     };
     done.unwrap_or_else(|error| {
         out::complain(&error.to_string());
@@ -48,9 +52,9 @@ pub fn main() -> ExitCode {
 /// One command, one call.
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Http(http) => serve::http(http),
-        Command::Echo(echo) => serve::echo(echo),
-        Command::Files(files) => serve::files(files),
+        Command::Serve(command) => serve::serve(command),
+        Command::Start(start) => start::start(start),
+        Command::Config(config) => config::config(config),
         Command::Status(target) => operate::status(target),
         Command::Stop(stop) => operate::stop(stop),
         Command::Reload(reload) => operate::reload(reload),
@@ -66,7 +70,6 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Sock(args) => sock::sock(args),
         Command::Decode(status) => inspect::decode(status),
         Command::Doctor(doctor) => inspect::doctor(doctor),
-        Command::Lab(args) => lab::lab(args),
         Command::Ls(ls) => transfer::list(&ls.urls, ls.json),
         Command::Cp(cp) => transfer::copy(&cp.ends, cp.recursive),
         Command::Send(send) => send::send(&send.address, &send.text, &mut out::print).map(done),

@@ -7,130 +7,45 @@
 //!
 //! A daemon's caller waits for one word of it: the ready line, or why there is none.
 
-use std::{
-    cell::RefCell,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
-
-use nix::unistd::{AccessFlags, access};
+use std::{cell::RefCell, process::ExitCode};
 
 use super::{
-    args,
-    common::{Common, absolute},
-    logging, out,
-    services::{ECHO, FILES, HTTP},
-    words,
+    args::{self, Command},
+    logging, out, typed, words,
 };
 use crate::{
     Error, Event, Outcome, Result, Server,
-    app::{
-        echo::{DatagramEcho, Echo},
-        site::Site,
-        transfer::{Access, Files},
-    },
-    config::{Model, Settings, name, runtime_dir},
-    listener::addr::Address,
+    config::{Settings, name, runtime_dir},
     process::{
         Pid,
         daemon::{self, Announce, Role, Verdict, Waiting},
-        signal,
     },
+    server::Blueprint,
 };
 
-/// `forkd http`
-pub fn http(http: &args::Http) -> Result<ExitCode> {
-    let root = directory(&http.dir)?;
-    let settings = http.common.settings(HTTP.word)?;
-    streams_only("HTTP/1.1", &settings)?;
-    run(&http.common, settings, |server| {
-        let checked = root.clone();
-        let server = server.on_reload(move || directory(&checked).map(|_| None));
-        server.serve_protocol(HTTP.scheme, move |_| Site::open(&root).map(Site::into_application), None)
-    })
-}
-
-/// `forkd echo`
-pub fn echo(echo: &args::Echo) -> Result<ExitCode> {
-    let settings = echo.common.settings(ECHO.word)?;
-    run(&echo.common, settings, |server| {
-        server.serve_protocol(
-            ECHO.scheme,
-            |_| Ok(Echo),
-            Some(Box::new(|worker| {
-                // A datagram from a door of ours would be echoed to and fro for ever.
-                let ports = worker.listeners().iter().filter_map(|listener| listener.local().port());
-                Ok(Box::new(DatagramEcho::on_ports(ports)))
-            })),
-        )
-    })
-}
-
-/// `forkd files`
-pub fn files(files: &args::Files) -> Result<ExitCode> {
-    let root = directory(&files.dir)?;
-    let settings = files.common.settings(FILES.word)?;
-    if settings.model != Model::Event {
-        return Err(Error::usage(format!("cannot serve files by the {} model", settings.model))
-            .remedy("leave --model out: files are served by the event model"));
+/// Each of the serving commands.
+pub fn serve(command: &args::Serve) -> Result<ExitCode> {
+    let serving = command.serving();
+    let blueprint = serving.blueprint()?;
+    if serving.common().check {
+        return check(&blueprint).map_err(Error::as_usage);
     }
-    streams_only("files", &settings)?;
-    let access = if files.read_only { Access::ReadOnly } else { Access::ReadWrite };
-    run(&files.common, settings, |server| {
-        let checked = root.clone();
-        let server = server.on_reload(move || directory(&checked).map(|_| None));
-        let make = move |_: &crate::Worker| {
-            // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
-            signal::ignore(libc::SIGXFSZ)?;
-            Files::open(&root, access)
-        };
-        server.serve_protocol(FILES.scheme, make, None)
-    })
+    blueprint.settings().validate()?;
+    if blueprint.settings().daemon { in_background(blueprint) } else { in_foreground(blueprint) }
 }
 
-/// What is spoken on streams alone: better said here than by each worker as it dies.
-fn streams_only(what: &str, settings: &Settings) -> Result<()> {
-    let is_datagram = |address: &&Address| matches!(address, Address::Udp(_) | Address::AnyUdp(_));
-    match settings.listen.iter().find(is_datagram) {
-        Some(address) => Err(Error::usage(format!("cannot serve {what} on {address}: it takes datagrams"))
-            .remedy("take a TCP or a Unix address; forkd echo serves UDP")),
-        None => Ok(()),
+/// What this command line makes of itself, with whatever its configuration file says by now.
+fn renew() -> Result<Blueprint<'static>> {
+    if let Command::Serve(command) = typed::read_again()?.line.command {
+        return command.serving().blueprint();
     }
-}
-
-/// The directory to serve, as an absolute path.
-///
-/// # Errors
-/// A usage error for one that is missing, no directory or not readable.
-fn directory(dir: &Path) -> Result<PathBuf> {
-    let refused = |cause: std::io::Error| {
-        Error::system(format!("serve {}", words::printable(&dir.to_string_lossy())), cause)
-            .remedy("name a directory that you can read")
-            .as_usage()
-    };
-    let path = absolute(dir)?;
-    if !path.metadata().map_err(refused)?.is_dir() {
-        return Err(refused(nix::errno::Errno::ENOTDIR.into()));
-    }
-    access(&path, AccessFlags::R_OK | AccessFlags::X_OK).map_err(|cause| refused(cause.into()))?;
-    Ok(path)
-}
-
-/// What every serving command does with its settings.
-fn run(
-    common: &Common,
-    settings: Settings,
-    serve: impl FnOnce(Server<'_>) -> Result<Outcome>,
-) -> Result<ExitCode> {
-    if common.check {
-        return check(&settings).map_err(Error::as_usage);
-    }
-    settings.validate()?;
-    if settings.daemon { in_background(settings, serve) } else { in_foreground(settings, serve) }
+    // The line has not changed, and it served.
+    Err(Error::failed("cannot reload: this is no serving command"))
 }
 
 /// `--check`: everything that can be known without binding, forking or writing anything.
-fn check(settings: &Settings) -> Result<ExitCode> {
+pub fn check(blueprint: &Blueprint<'_>) -> Result<ExitCode> {
+    let settings = blueprint.settings();
     settings.validate()?;
     if let Some(dir) = &settings.runtime_dir {
         runtime_dir::check(dir)?;
@@ -146,23 +61,23 @@ fn check(settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn in_foreground(settings: Settings, serve: impl FnOnce(Server<'_>) -> Result<Outcome>) -> Result<ExitCode> {
-    logging::install(&settings)?;
-    let server = server(settings).on_event(|event| {
+fn in_foreground(blueprint: Blueprint<'_>) -> Result<ExitCode> {
+    logging::install(blueprint.settings())?;
+    let server = server().on_event(|event| {
         if let Some(line) = ready_line(event) {
             // A reader that went away does not want the line; the server serves on.
             let _ = out::line(&line);
         }
     });
-    serve(server).map(exit_code)
+    server.serve_blueprint(blueprint).map(exit_code)
 }
 
-fn in_background(settings: Settings, serve: impl FnOnce(Server<'_>) -> Result<Outcome>) -> Result<ExitCode> {
+fn in_background(blueprint: Blueprint<'_>) -> Result<ExitCode> {
     // Before the caller is left: whatever can be refused at its terminal is.
-    logging::install(&settings)?;
+    logging::install(blueprint.settings())?;
     match daemon::detach().map_err(|cause| Error::system("become a daemon", cause))? {
         Role::Caller(waiting) => report(waiting),
-        Role::Daemon(announce) => as_daemon(settings, announce, serve),
+        Role::Daemon(announce) => as_daemon(blueprint, announce),
     }
 }
 
@@ -185,14 +100,11 @@ fn report(waiting: Waiting) -> Result<ExitCode> {
 }
 
 /// The daemon's part: serves, and says so or why not.
-fn as_daemon(
-    settings: Settings,
-    announce: Announce,
-    serve: impl FnOnce(Server<'_>) -> Result<Outcome>,
-) -> Result<ExitCode> {
+fn as_daemon(blueprint: Blueprint<'_>, announce: Announce) -> Result<ExitCode> {
+    let settings = blueprint.settings();
     let announce = RefCell::new(Some(announce));
     let unnamed = if settings.log.file.is_none() { settings.runtime_dir.clone() } else { None };
-    let server = server(settings)
+    let server = server()
         .on_bound(move |name| unnamed.iter().try_for_each(|dir| logging::open(&name::log_file(dir, name))))
         .on_event(|event| {
             if let Some(line) = ready_line(event)
@@ -201,7 +113,7 @@ fn as_daemon(
                 announce.ready(&line);
             }
         });
-    match (serve(server), announce.take()) {
+    match (server.serve_blueprint(blueprint), announce.take()) {
         (Ok(outcome), None) => Ok(exit_code(outcome)),
         (Ok(_), Some(announce)) => {
             announce.failed(1, "cannot start: it was asked to stop before it was ready");
@@ -219,9 +131,8 @@ fn as_daemon(
     }
 }
 
-fn server<'a>(settings: Settings) -> Server<'a> {
-    let model = settings.model;
-    Server::from_settings(settings).model(model)
+fn server<'a>() -> Server<'a> {
+    Server::from_settings(Settings::new("")).on_renewal(renew)
 }
 
 fn exit_code(outcome: Outcome) -> ExitCode {
@@ -248,18 +159,5 @@ mod tests {
         let expected =
             format!("forkd: web ready, master {pid}, 1 workers, http://127.0.0.1:8080 unix:/run/web.sock");
         assert_eq!(line, expected);
-    }
-
-    #[test]
-    fn what_cannot_be_served_is_the_users_to_mend() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let file = dir.path().join("file");
-        std::fs::write(&file, "").expect("written");
-        for path in [file, dir.path().join("nowhere")] {
-            let error = directory(&path).expect_err("refused");
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().ends_with("(name a directory that you can read)"), "{error}");
-        }
-        assert_eq!(directory(dir.path()).expect("a directory"), dir.path());
     }
 }

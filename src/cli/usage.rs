@@ -13,12 +13,11 @@ use crate::Error;
 
 /// The commands by what they are for, as the contract and the help list them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Serve", &["http", "echo", "files"]),
+    ("Serve", &["http", "echo", "files", "start"]),
     ("Operate", &["status", "stop", "reload", "scale", "pause", "resume", "reopen", "list"]),
     ("Inspect", &["tree", "why", "watch", "top", "sock", "decode"]),
-    ("Learn", &["lab"]),
     ("Clients", &["ls", "cp", "send"]),
-    ("Other", &["doctor", "completions", "man"]),
+    ("Other", &["config", "doctor", "completions", "man"]),
 ];
 
 /// The whole grammar: what is derived from [`Line`], each service's own default address, and grouped help.
@@ -93,7 +92,10 @@ fn remedy(line: &[OsString], error: &clap::Error) -> String {
     const NEAREST: [ContextKind; 3] =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
     let lookup = |kind| error.get(kind).map(words).filter(|words| !words.is_empty());
-    let nearest = NEAREST.into_iter().find_map(lookup).map(|word| format!("did you mean {word}?"));
+    // Of several the nearest is the last.
+    let last = |words: String| words.rsplit(", ").next().map(str::to_owned);
+    let nearest =
+        NEAREST.into_iter().find_map(lookup).and_then(last).map(|word| format!("did you mean {word}?"));
     let allowed = lookup(ContextKind::ValidValue).map(|words| format!("write one of {words}"));
     let page = format!("see {} --help", page(line));
     match (nearest, allowed) {

@@ -4,6 +4,8 @@
 
 pub mod choices;
 pub mod descriptors;
+#[cfg(feature = "cli")]
+pub mod file;
 pub mod name;
 pub mod parse;
 pub mod runtime_dir;

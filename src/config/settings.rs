@@ -140,6 +140,27 @@ impl Settings {
         Some(name::control_socket(self.runtime_dir.as_deref()?, self.name.as_deref()?))
     }
 
+    /// Says whether a running server with these settings can go over to those: its name, its files and its log are what
+    /// others find it by.
+    ///
+    /// # Errors
+    /// A usage error that names the setting.
+    pub fn check_successor(&self, next: &Self) -> Result<()> {
+        let differs = [
+            ("name", next.name.is_some() && next.name != self.name),
+            ("runtime-dir", next.runtime_dir != self.runtime_dir),
+            ("pid-file", next.pid_file != self.pid_file),
+            ("log-file", next.log.file != self.log.file),
+            ("log-format", next.log.format != self.log.format),
+            ("daemon", next.daemon != self.daemon),
+        ];
+        match differs.iter().find(|(_, differs)| *differs) {
+            Some((key, _)) => Err(Error::usage(format!("cannot change {key} by a reload"))
+                .remedy("put it back, or stop the server and start it")),
+            None => Ok(()),
+        }
+    }
+
     /// Says whether these settings can be meant, before anything is bound.
     ///
     /// # Errors

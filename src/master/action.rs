@@ -21,6 +21,8 @@ pub enum Action {
     Kill { child: ChildId },
     /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
     Prepare { generation: Generation },
+    /// Let go of what this generation alone was to run with: its successor is trusted, or it is not.
+    Retire { generation: Generation },
     /// Take no new client any more: close the master's listeners. Who waits in a queue is still accepted by the workers,
     /// which close theirs as they drain; whoever comes later is refused at once, not left waiting for nobody.
     CloseListeners,
@@ -97,6 +99,8 @@ pub enum News {
     GaveUp { who: Who, deaths: u32, reason: String },
     /// A reload began.
     ReloadBegan { generation: Generation },
+    /// A reload waits for the one that runs.
+    ReloadQueued { behind: Generation },
     /// A reload came to its end.
     Reloaded { generation: Generation },
     /// A reload failed and `generation` goes on.

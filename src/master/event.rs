@@ -3,6 +3,7 @@
 //! Nobody above [`super::sources`] sees a signal number, a descriptor or a pid that was not checked: an event names a
 //! child of our own table, and says one thing about it.
 
+use super::supervisor::Policy;
 use crate::{
     ipc::{control::Request, ident::Slot, message::Accepts},
     process::{Pid, exit::ExitStatus},
@@ -40,8 +41,8 @@ pub enum Event {
     Exited { child: ChildId, status: ExitStatus, during: Option<String> },
     /// A person or a program asks for something; without a caller by signal, so that nobody waits for the result.
     Asked { request: Request, caller: Option<Caller> },
-    /// The configuration was read anew for the reload that was asked for.
-    Prepared { workers: Option<u32> },
+    /// The configuration was read anew for the reload that was asked for, and its listeners are bound.
+    Prepared { workers: Option<u32>, policy: Policy },
     /// It could not be read, or is wrong: the reload fails before it begins.
     PrepareFailed { cause: String },
     /// A deadline passed: nothing else happened.

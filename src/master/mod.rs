@@ -14,6 +14,7 @@ mod action;
 mod children;
 #[cfg_attr(not(feature = "control"), path = "no_desk.rs")]
 mod desk;
+mod edition;
 mod event;
 mod ledger;
 mod news;
@@ -32,11 +33,12 @@ mod world;
 use std::collections::VecDeque;
 
 pub use action::{Ending, News, Who};
+pub use edition::Edition;
 pub use place::Place;
 pub use respawn::RespawnPolicy;
 pub use sources::Handled;
 pub use supervisor::Policy;
-pub use world::{Hooks, Instruments, Plan};
+pub use world::{Hooks, Instruments, OnReload, Plan};
 
 use crate::process::clock::Time;
 use event::Event;
@@ -52,7 +54,8 @@ pub struct Master<'a> {
 impl<'a> Master<'a> {
     /// A master that has forked nobody yet.
     pub fn new(plan: Plan<'a>, instruments: Instruments, hooks: Hooks<'a>, seed: u64) -> Self {
-        let supervisor = Supervisor::new(plan.workers, plan.policy, seed, Time::now());
+        let edition = &plan.edition;
+        let supervisor = Supervisor::new(edition.workers, edition.policy, seed, Time::now());
         Self { supervisor, world: World::new(plan, instruments, hooks) }
     }
 

@@ -85,6 +85,8 @@ fn line(news: &News) -> Line {
         News::ReloadBegan { generation } => {
             server(Level::Info, "reload begins", "reload").count("gen", generation.number())
         }
+        News::ReloadQueued { behind } => server(Level::Info, "reload waits for the one that runs", "reload")
+            .count("behind", behind.number()),
         News::Reloaded { generation } => {
             server(Level::Info, "reload done", "reload").count("gen", generation.number())
         }

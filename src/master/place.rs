@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     config::{Settings, runtime_dir},
     error::{Error, Result},
-    listener::{self, BindError, Listener},
+    listener::{self, Address, BindError, Listener},
     process::pidfile::{PidFile, PidFileError},
 };
 
@@ -50,9 +50,7 @@ impl Place {
 
     /// Addresses come first, since a name may be made of a port; then the lock, which says who may take the name.
     fn fill(&mut self, settings: &Settings) -> Result<()> {
-        for address in &settings.listen {
-            self.listeners.push(listener::bind(address, BACKLOG).map_err(unbound)?);
-        }
+        self.listen(&settings.listen)?;
         let port = self.listeners.first().and_then(|listener| listener.local().port());
         self.name = settings.name_with_port(port);
         if let Some(dir) = &settings.runtime_dir {
@@ -66,6 +64,44 @@ impl Place {
             self.control = Some(listener::bind_private(&path, CALLERS).map_err(unbound)?);
         }
         Ok(())
+    }
+
+    /// Listens on those of the addresses on which it does not yet, or on none of them.
+    ///
+    /// # Errors
+    /// For an address that cannot be listened on.
+    pub fn listen(&mut self, addresses: &[Address]) -> Result<()> {
+        let before = self.listeners.len();
+        for (index, address) in addresses.iter().enumerate() {
+            // A port 0 that is named twice means two ports.
+            let wanted = addresses[..=index].iter().filter(|other| *other == address).count();
+            if self.listeners.iter().filter(|listener| listener.address() == address).count() >= wanted {
+                continue;
+            }
+            match listener::bind(address, BACKLOG) {
+                Ok(listener) => self.listeners.push(listener),
+                Err(cause) => {
+                    self.listeners.drain(before..).for_each(|listener| remove(&listener));
+                    return Err(unbound(cause));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps of the listeners at each address as many as are wanted there; closes the others, and removes their socket
+    /// files.
+    pub fn keep(&mut self, wanted: impl Fn(&Address) -> usize) {
+        let mut kept: Vec<Listener> = Vec::new();
+        for listener in self.listeners.drain(..) {
+            let there = kept.iter().filter(|other| other.address() == listener.address()).count();
+            if there < wanted(listener.address()) {
+                kept.push(listener);
+            } else {
+                remove(&listener);
+            }
+        }
+        self.listeners = kept;
     }
 
     /// Takes no new client any more. The queues live as long as a worker holds them.

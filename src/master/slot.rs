@@ -7,6 +7,7 @@ use super::{
     action::{Reason, Who},
     event::ChildId,
     respawn::Respawn,
+    supervisor::Policy,
 };
 use crate::{
     ipc::{
@@ -32,6 +33,8 @@ pub struct Child {
     pub id: ChildId,
     /// The generation whose settings it runs with.
     pub generation: Generation,
+    /// The limits on it: those of its generation.
+    pub policy: Policy,
     /// Its process, once the fork is known to have gone well.
     pub pid: Option<Pid>,
     /// When it was forked.

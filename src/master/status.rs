@@ -5,9 +5,10 @@
 
 use super::{
     children::Children,
+    edition::Edition,
+    place::Place,
     slot::{Child, Stage},
     supervisor::{Phase, Supervisor},
-    world::Plan,
 };
 use crate::{
     ipc::{
@@ -21,8 +22,10 @@ use crate::{
 
 /// What is known besides the supervisor.
 pub struct Known<'a> {
-    /// What the master was given.
-    pub plan: &'a Plan<'a>,
+    /// What is held of the machine.
+    pub place: &'a Place,
+    /// What the youngest generation runs with.
+    pub edition: &'a Edition<'a>,
     /// Which process is whose.
     pub children: &'a Children,
     /// What the workers say of themselves.
@@ -36,10 +39,10 @@ impl Known<'_> {
     pub fn document(&self, supervisor: &Supervisor) -> StatusDocument {
         let now = Time::now();
         StatusDocument {
-            name: self.plan.place.name.clone(),
+            name: self.place.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: state(supervisor),
-            model: self.plan.application.model().to_owned(),
+            model: self.edition.application.model().to_owned(),
             uptime_s: seconds(now.since(self.began)),
             generation: supervisor.generation().number(),
             master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe() },
@@ -53,10 +56,10 @@ impl Known<'_> {
     fn listeners(&self) -> Vec<Listener> {
         let describe = |listener: &crate::listener::Listener| {
             let (queue, backlog) = listener.queue().unzip();
-            let protocol = self.plan.protocol_of(listener).to_owned();
+            let protocol = self.edition.protocol_of(listener).to_owned();
             Listener { address: listener.local().to_string(), protocol, queue, backlog }
         };
-        self.plan.place.listeners.iter().map(describe).collect()
+        self.place.listeners.iter().map(describe).collect()
     }
 
     fn worker(&self, child: &Child, now: Time) -> Option<Worker> {

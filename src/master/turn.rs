@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     action::{Outcome, Verdict},
     event::Caller,
+    supervisor::Policy,
 };
 use crate::{ipc::ident::Generation, process::clock::Time};
 
@@ -34,18 +35,43 @@ pub struct Turn {
     pub callers: Vec<Caller>,
     /// The number of workers to go back to, if this reload changed it.
     pub target_before: Option<u32>,
+    /// The limits to go back to.
+    pub policy_before: Policy,
+    /// The generation whose reload it had to wait for.
+    pub behind: Option<Generation>,
     limit: Option<(Time, Duration)>,
 }
 
+/// A reload that was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct NextTurn {
+    /// How long its successors may take to be ready, all together.
+    pub timeout: Option<Duration>,
+    /// Who waits for the result.
+    pub callers: Vec<Caller>,
+    /// The generation whose reload ran when it was asked for.
+    pub behind: Option<Generation>,
+}
+
 impl Turn {
-    /// A reload that begins; `limit` is when its successors must be ready, and how long that is.
+    /// A reload that begins now; `policy` are the limits of the generation before.
     pub fn new(
+        order: NextTurn,
         generation: Generation,
         previous: Generation,
-        limit: Option<(Time, Duration)>,
-        callers: Vec<Caller>,
+        policy: Policy,
+        now: Time,
     ) -> Self {
-        Self { generation, previous, progress: Progress::Preparing, callers, target_before: None, limit }
+        Self {
+            generation,
+            previous,
+            progress: Progress::Preparing,
+            callers: order.callers,
+            target_before: None,
+            policy_before: policy,
+            behind: order.behind,
+            limit: order.timeout.map(|limit| (now + limit, limit)),
+        }
     }
 
     /// When its limit passes, while that still matters.
@@ -73,14 +99,16 @@ impl Turn {
 
     /// What to tell those who wait.
     pub fn verdict(&self, workers: u32) -> Verdict {
+        let queued = self.behind.map(|before| format!(" (it waited for the reload to generation {before})"));
+        let queued = queued.unwrap_or_default();
         match &self.progress {
             Progress::Failed(why) => Verdict {
                 outcome: Outcome::Failed,
-                text: format!("reload failed, generation {} serves on: {why}", self.previous),
+                text: format!("reload failed, generation {} serves on: {why}{queued}", self.previous),
             },
             Progress::Preparing | Progress::Raising | Progress::Leaving => Verdict {
                 outcome: Outcome::Done,
-                text: format!("generation {}, {workers} workers", self.generation),
+                text: format!("generation {}, {workers} workers{queued}", self.generation),
             },
         }
     }

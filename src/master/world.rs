@@ -1,16 +1,17 @@
 //! The only writer to the world: forks, signals, answers, and lines in the log.
 
-use std::{io, mem};
+use std::{io, mem, rc::Rc};
 
 use super::{
     action::{Action, Ending, News},
     children::{Children, Process},
     desk::Desk,
+    edition::{self, Edition, Editions},
     event::{ChildId, Event},
     news,
     place::Place,
     sources::{Ears, Handled, Sources},
-    supervisor::{Policy, Supervisor},
+    supervisor::Supervisor,
 };
 #[cfg(feature = "control")]
 use super::{
@@ -28,23 +29,15 @@ use crate::{
     },
     logging,
     process::{Pid, clock::Time, lifeline::Lifeline, spawn},
-    worker::{self, Seat, Serve},
+    worker::{self, Seat},
 };
 #[cfg(feature = "control")]
 use crate::{ipc::control::wire::Answer, listener::Kind, listener::Listener};
 
 /// What a master is to do.
 pub struct Plan<'a> {
-    /// What is spoken on stream listeners, for `status`: `http`, `tcp`.
-    pub protocol: &'static str,
-    /// How many workers.
-    pub workers: u32,
-    /// The limits on them.
-    pub policy: Policy,
-    /// The limits on their clients.
-    pub limits: worker::Limits,
-    /// What a worker does.
-    pub application: &'a dyn Serve,
+    /// What the first generation runs with.
+    pub edition: Edition<'a>,
     /// What is held of the machine.
     pub place: Place,
 }
@@ -58,14 +51,17 @@ pub struct Instruments {
 
 /// Who is told, and who is asked.
 pub struct Hooks<'a> {
-    /// Reads the configuration anew; called at each reload, before anything is forked. The answer is the number of
-    /// workers, if it says one; an error fails the reload and leaves everything as it was.
-    pub on_reload: Box<dyn FnMut() -> Result<Option<u32>> + 'a>,
+    /// Reads the configuration anew; called at each reload, before anything is bound or forked, with what the
+    /// generation before runs with. An error fails the reload and leaves everything as it was.
+    pub on_reload: OnReload<'a>,
     /// Called once, when every worker is ready, with their number.
     pub on_ready: Box<dyn FnMut(u32) + 'a>,
     /// Called for everything that happens.
     pub on_news: Box<dyn FnMut(&News) + 'a>,
 }
+
+/// What a generation to come runs with, from what the one before does.
+pub type OnReload<'a> = Box<dyn FnMut(&Edition<'a>) -> Result<Edition<'a>> + 'a>;
 
 /// What came of an action.
 pub enum Effect {
@@ -79,7 +75,8 @@ pub enum Effect {
 
 /// The world as the master holds it.
 pub struct World<'a> {
-    plan: Plan<'a>,
+    place: Place,
+    editions: Editions<'a>,
     hooks: Hooks<'a>,
     /// `None` in a forked child, which has dropped it.
     sources: Option<Sources>,
@@ -110,7 +107,8 @@ impl<'a> World<'a> {
         let Instruments { ears, scoreboard, lifeline } = instruments;
         Self {
             sources: Some(Sources::new(ears, Desk::new(plan.place.control.take()))),
-            plan,
+            place: plan.place,
+            editions: Editions::new(plan.edition),
             hooks,
             lifeline: Some(lifeline),
             children: Children::default(),
@@ -133,12 +131,13 @@ impl<'a> World<'a> {
             Action::Spawn { child, generation, accepts } => {
                 return Effect::Caused(self.spawn(child, generation, accepts));
             }
-            Action::Prepare { .. } => return Effect::Caused(self.prepare()),
+            Action::Prepare { generation } => return Effect::Caused(self.prepare(generation)),
+            Action::Retire { generation } => self.retire(generation),
             Action::Finish(ending) => return Effect::Ended(ending),
             Action::Drain { child } => self.children.drain(child),
             Action::Kill { child } => self.children.kill(child),
             Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),
-            Action::CloseListeners => self.plan.place.close_listeners(),
+            Action::CloseListeners => self.place.close_listeners(),
             Action::AnnounceReady => (self.hooks.on_ready)(supervisor.target()),
             Action::Tell(news) => {
                 news::log(&news);
@@ -163,14 +162,30 @@ impl<'a> World<'a> {
         if let Some(sources) = &self.sources {
             sources.leave();
         }
-        self.plan.place.leave();
+        self.place.leave();
     }
 
-    fn prepare(&mut self) -> Event {
-        match (self.hooks.on_reload)() {
-            Ok(workers) => Event::Prepared { workers },
+    /// Reads the configuration anew and binds what it names and nobody listens on yet.
+    fn prepare(&mut self, generation: Generation) -> Event {
+        let before = self.editions.newest();
+        let workers = before.workers;
+        let edition = (self.hooks.on_reload)(before);
+        match edition.and_then(|edition| self.place.listen(&edition.listen).map(|()| edition)) {
+            Ok(edition) => {
+                let policy = edition.policy;
+                let workers = (edition.workers != workers).then_some(edition.workers);
+                self.editions.insert(generation, edition);
+                Event::Prepared { workers, policy }
+            }
             Err(cause) => Event::PrepareFailed { cause: cause.to_string() },
         }
+    }
+
+    /// Closes what this generation alone listened on. Its workers hold their own copies until they drain.
+    fn retire(&mut self, generation: Generation) {
+        self.editions.retire(generation);
+        let editions = &self.editions;
+        self.place.keep(|address| editions.listeners_at(address));
     }
 
     fn spawn(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> Event {
@@ -184,8 +199,10 @@ impl<'a> World<'a> {
         let row = self.scoreboard.take().ok_or(io::ErrorKind::QuotaExceeded)?;
         let forked = channel::pair().and_then(|(ours, theirs)| {
             let pid = spawn::fork(|| {
+                let application =
+                    self.editions.get(generation).map(|edition| Rc::clone(&edition.application));
                 let seat = self.seat(child, generation, accepts, row, theirs);
-                seat.map_or(1, |seat| worker::live(seat, self.plan.application))
+                seat.zip(application).map_or(1, |(seat, application)| worker::live(seat, &*application))
             })?;
             Ok(Process { pid, channel: Some(ours), row })
         });
@@ -214,15 +231,16 @@ impl<'a> World<'a> {
     ) -> Option<Seat> {
         let tether = self.lifeline.take()?.reader().ok()?;
         drop(self.sources.take());
-        drop(self.plan.place.pid_file.take());
+        drop(self.place.pid_file.take());
+        let edition = self.editions.get(generation)?;
         self.children.forget();
         Some(Seat {
-            name: self.plan.place.name.clone(),
+            name: self.place.name.clone(),
             slot: child.slot,
             generation,
             master: self.pid,
-            listeners: mem::take(&mut self.plan.place.listeners),
-            limits: self.plan.limits,
+            listeners: edition::choose(&edition.listen, mem::take(&mut self.place.listeners)),
+            limits: edition.limits,
             row: self.scoreboard.row(row),
             channel,
             tether,
@@ -241,8 +259,8 @@ impl<'a> World<'a> {
 #[cfg(feature = "control")]
 impl World<'_> {
     fn known(&self) -> status::Known<'_> {
-        let Self { plan, children, scoreboard, began, .. } = self;
-        status::Known { plan, children, scoreboard, began: *began }
+        let Self { place, editions, children, scoreboard, began, .. } = self;
+        status::Known { place, edition: editions.newest(), children, scoreboard, began: *began }
     }
 
     fn answer(&mut self, caller: Caller, answer: &Answer) {
@@ -253,7 +271,7 @@ impl World<'_> {
 }
 
 #[cfg(feature = "control")]
-impl Plan<'_> {
+impl Edition<'_> {
     /// What is spoken on a listener.
     pub fn protocol_of(&self, listener: &Listener) -> &'static str {
         match listener.kind() {

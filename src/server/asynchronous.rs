@@ -2,7 +2,7 @@
 
 use std::{future::Future, io};
 
-use super::{Outcome, Server};
+use super::{Blueprint, Outcome, Server};
 use crate::{
     config::Model,
     error::{Error, Result},
@@ -35,7 +35,9 @@ impl Server<'_> {
         Life: Future<Output = io::Result<()>>,
     {
         match self.model {
-            None | Some(Model::Event) => self.run("tcp", Async(serve)),
+            None | Some(Model::Event) => {
+                self.run(|settings| Ok(Blueprint::new(settings, "tcp", Async(serve))))
+            }
             Some(Model::Blocking | Model::PerConnection) => {
                 Err(Error::usage("cannot serve a future by a blocking model: a runtime is an event loop")
                     .remedy("use no model at all, or serve a handler"))

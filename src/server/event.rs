@@ -116,6 +116,7 @@ impl Event {
             | News::SpawnFailed { .. }
             | News::Respawn { .. }
             | News::ReloadBegan { .. }
+            | News::ReloadQueued { .. }
             | News::Refused { .. } => {
                 return None;
             }

@@ -10,12 +10,15 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod blueprint;
 mod datagrams;
 mod event;
 mod run;
 
 use std::{fmt, io, path::PathBuf, process, time::Duration};
 
+pub(crate) use blueprint::Blueprint;
+use blueprint::Renewal;
 pub use event::{Event, WorkerId};
 
 use crate::{
@@ -25,14 +28,7 @@ use crate::{
     listener::addr::Address,
     master::Handled,
     session::Application,
-    worker::{
-        Worker,
-        blocking::Blocking,
-        connection::Connection,
-        datagrams::DatagramFactory,
-        event_loop::EventLoop,
-        per_connection::{self, PerConnection},
-    },
+    worker::{Worker, connection::Connection, datagrams::DatagramFactory},
 };
 
 /// A server that has not been started: a master to be, and what its workers will do.
@@ -51,7 +47,7 @@ pub struct Server<'a> {
     model: Option<Model>,
     signals: Handled,
     on_event: Box<dyn FnMut(&Event) + 'a>,
-    on_reload: Box<dyn FnMut() -> Result<Option<u32>> + 'a>,
+    on_reload: Box<dyn FnMut() -> Result<Renewal> + 'a>,
     on_bound: OnBound<'a>,
 }
 
@@ -89,7 +85,7 @@ impl<'a> Server<'a> {
             model: None,
             signals: Handled::All,
             on_event: Box::new(|_| ()),
-            on_reload: Box::new(|| Ok(None)),
+            on_reload: Box::new(|| Ok(Renewal::Workers(None))),
             on_bound: Box::new(|_| Ok(())),
         }
     }
@@ -187,8 +183,16 @@ impl<'a> Server<'a> {
     /// Calls this in the master at each reload, before anything is forked: it reads the program's configuration anew
     /// and may answer another number of workers. Its error fails the reload, and everything stays as it was.
     #[must_use]
-    pub fn on_reload(mut self, hook: impl FnMut() -> Result<Option<u32>> + 'a) -> Self {
-        self.on_reload = Box::new(hook);
+    pub fn on_reload(mut self, mut hook: impl FnMut() -> Result<Option<u32>> + 'a) -> Self {
+        self.on_reload = Box::new(move || hook().map(Renewal::Workers));
+        self
+    }
+
+    /// Calls this in the master at each reload, before anything is bound or forked: it makes anew what the next
+    /// generation runs with. Its error fails the reload, and everything stays as it was.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_renewal(mut self, mut hook: impl FnMut() -> Result<Blueprint<'static>> + 'a) -> Self {
+        self.on_reload = Box::new(move || hook().map(|blueprint| Renewal::Blueprint(Box::new(blueprint))));
         self
     }
 
@@ -207,17 +211,8 @@ impl<'a> Server<'a> {
     /// # Errors
     /// See [`Server`].
     pub fn serve(self, handler: impl Fn(Connection) -> io::Result<()>) -> Result<Outcome> {
-        match self.model.unwrap_or(Model::Blocking) {
-            Model::Event => {
-                Err(Error::usage("cannot serve a handler by the event model: it would block the loop")
-                    .remedy("use the blocking or per-connection model, or serve_session"))
-            }
-            Model::Blocking => self.run("tcp", Blocking::handler(handler)),
-            Model::PerConnection => {
-                let reap = reap(self.settings.reap);
-                self.run("tcp", PerConnection::handler(handler, reap))
-            }
-        }
+        let model = self.model.unwrap_or(Model::Blocking);
+        self.run(|settings| Blueprint::of_handler(Settings { model, ..settings }, handler))
     }
 
     /// Serves HTTP/1.1 by a function from a request to an answer; see [`forkd::http`](crate::http). A panic in it is an
@@ -252,23 +247,16 @@ impl<'a> Server<'a> {
         make: impl Fn(&Worker) -> io::Result<A>,
         datagrams: Option<DatagramFactory>,
     ) -> Result<Outcome> {
-        match self.model.unwrap_or(Model::Event) {
-            Model::Event => self.run(protocol, EventLoop::new(make).datagrams(datagrams)),
-            Model::Blocking => self.run(protocol, Blocking::sessions(make).datagrams(datagrams)),
-            Model::PerConnection => {
-                let reap = reap(self.settings.reap);
-                self.run(protocol, PerConnection::sessions(make, reap).datagrams(datagrams))
-            }
-        }
+        let model = self.model.unwrap_or(Model::Event);
+        self.run(|settings| {
+            Ok(Blueprint::of_sessions(Settings { model, ..settings }, protocol, make, datagrams))
+        })
     }
-}
 
-/// The worker's word for the setting's: `worker` knows nothing of settings.
-fn reap(setting: Reap) -> per_connection::Reap {
-    match setting {
-        Reap::Wait => per_connection::Reap::Wait,
-        Reap::Ignore => per_connection::Reap::Ignore,
-        Reap::DoubleFork => per_connection::Reap::DoubleFork,
+    /// Serves by this, whatever the builder was told about settings.
+    #[cfg(feature = "cli")]
+    pub(crate) fn serve_blueprint(self, blueprint: Blueprint<'_>) -> Result<Outcome> {
+        self.run(|_| Ok(blueprint))
     }
 }
 

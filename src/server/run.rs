@@ -2,44 +2,37 @@
 
 use std::{cell::RefCell, collections::hash_map::RandomState, hash::BuildHasher};
 
-use super::{Event, Outcome, Server};
+use super::{Blueprint, Event, Outcome, Renewal, Server};
 use crate::{
     config::Settings,
     error::{Error, Result},
     logging,
-    master::{Ending, Hooks, Instruments, Master, Place, Plan, Policy, RespawnPolicy},
+    master::{Edition, Ending, Hooks, Instruments, Master, OnReload, Place, Plan},
     process::{death, fds, limits, signal, spawn, title},
-    worker::{self, Serve},
 };
 
 impl Server<'_> {
     /// Binds, forks and supervises until the end.
-    pub(super) fn run(self, protocol: &'static str, application: impl Serve) -> Result<Outcome> {
+    pub(super) fn run<'x>(self, plan: impl FnOnce(Settings) -> Result<Blueprint<'x>>) -> Result<Outcome> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        self.settings.validate()?;
+        let blueprint = plan(self.settings)?;
+        blueprint.settings.validate()?;
         let inherited = prepare_process()?;
         let instruments = Instruments::new(self.signals, inherited);
         let instruments = instruments.map_err(|cause| Error::system("start a master", cause))?;
-        let place = Place::take(&self.settings)?;
+        let place = Place::take(&blueprint.settings)?;
         (self.on_bound)(&place.name).inspect_err(|_| place.leave())?;
         show(&place.name);
-        let urls: Vec<_> = place.listeners.iter().map(|listener| listener.url(protocol)).collect();
+        let urls: Vec<_> =
+            place.listeners.iter().map(|listener| listener.url(blueprint.protocol())).collect();
         let name = place.name.clone();
         let seed = RandomState::new().hash_one(&name);
-        let plan = Plan {
-            protocol,
-            workers: self.settings.workers.count(),
-            policy: policy(&self.settings),
-            limits: client_limits(&self.settings),
-            application: &application,
-            place,
-        };
+        let plan = Plan { edition: blueprint.edition(), place };
         let on_event = RefCell::new(self.on_event);
-        let (settings, mut on_reload) = (self.settings, self.on_reload);
         let hooks = Hooks {
-            on_reload: Box::new(move || settings.validate().and_then(|()| on_reload())),
+            on_reload: renewing(blueprint.settings, self.on_reload),
             on_ready: Box::new(|workers| {
                 let (name, urls) = (name.clone(), urls.clone());
                 (on_event.borrow_mut())(&Event::Started { name, workers, urls });
@@ -55,6 +48,22 @@ impl Server<'_> {
             Ending::Failed(why) => Err(Error::failed(why)),
         }
     }
+}
+
+/// What a reload does before anything is bound or forked: it asks for what is new and says whether that can be meant.
+/// `settings` are those of the start.
+fn renewing<'x>(settings: Settings, mut renew: Box<dyn FnMut() -> Result<Renewal> + 'x>) -> OnReload<'x> {
+    Box::new(move |edition| match renew()? {
+        Renewal::Workers(workers) => {
+            settings.validate()?;
+            Ok(Edition { workers: workers.unwrap_or(edition.workers), ..edition.clone() })
+        }
+        Renewal::Blueprint(blueprint) => {
+            blueprint.settings.validate()?;
+            settings.check_successor(&blueprint.settings)?;
+            Ok(blueprint.edition())
+        }
+    })
 }
 
 /// Makes good what this process was started with: closed standard descriptors, ignored or blocked signals. Answers
@@ -85,21 +94,4 @@ fn show(name: &str) {
     title::set(&format!("forkd: master {name}"));
     // Without it they show the program's name, which is no harm.
     let _ = title::set_comm("forkd-master");
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let limits = &settings.limits;
-    Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default() }
-}
-
-fn client_limits(settings: &Settings) -> worker::Limits {
-    let limits = &settings.limits;
-    worker::Limits {
-        idle: limits.idle,
-        header: limits.header,
-        body: limits.body,
-        write: limits.write,
-        linger: limits.linger,
-        drain: limits.drain,
-    }
 }

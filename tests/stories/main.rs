@@ -8,10 +8,10 @@ mod support;
 
 mod bad_input;
 mod clean_env;
+mod config;
 mod daemon;
 mod examples;
 mod explain;
-mod lab;
 mod library;
 mod models;
 mod orphans;

@@ -25,7 +25,7 @@ use super::{
     ledger::Ledger,
     respawn::{Dice, Respawn, RespawnPolicy},
     slot::{Child, Place, Stage, slot_at},
-    turn::{Progress, Turn},
+    turn::{NextTurn, Progress, Turn},
 };
 use crate::{
     ipc::{ident::Generation, message::Accepts},
@@ -82,7 +82,7 @@ pub struct Supervisor {
     /// The reload that runs.
     turn: Option<Turn>,
     /// The reload that waits for it; several requests become one.
-    next_turn: Option<(Option<Duration>, Vec<Caller>)>,
+    next_turn: Option<NextTurn>,
     /// Whether workers are to take connections from the queue.
     accepts: Accepts,
     /// Who waits until they do, or no longer do.
@@ -133,7 +133,7 @@ impl Supervisor {
             Event::LastWords { child, words } => self.heard(child, words),
             Event::Exited { child, status, during } => self.exited(child, status, during),
             Event::Asked { request, caller } => self.asked(request, caller),
-            Event::Prepared { workers } => self.prepared(workers),
+            Event::Prepared { workers, policy } => self.prepared(workers, policy),
             Event::PrepareFailed { cause } => self.prepare_failed(&cause),
             Event::Woke => {}
         }
@@ -157,10 +157,11 @@ impl Supervisor {
     fn enforce(&mut self) {
         let late: Vec<_> =
             self.children().filter(|c| c.deadline().is_some_and(|time| time <= self.now)).collect();
-        let late: Vec<_> = late.into_iter().map(|child| (child.id, child.is_booting())).collect();
-        for (id, booting) in late {
+        let late: Vec<_> =
+            late.into_iter().map(|child| (child.id, child.is_booting(), child.policy)).collect();
+        for (id, booting, policy) in late {
             let (limit, after) =
-                if booting { (Limit::Boot, self.policy.boot) } else { (Limit::Drain, self.policy.drain) };
+                if booting { (Limit::Boot, policy.boot) } else { (Limit::Drain, policy.drain) };
             self.ledger.killed += 1;
             self.kill(id, Reason::Passed(limit, after.unwrap_or_default()), booting);
         }
@@ -237,6 +238,8 @@ impl Supervisor {
         if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready)
         {
             turn.progress = Progress::Leaving;
+            let generation = turn.previous;
+            self.actions.push(Action::Retire { generation });
         }
         if self.children().all(|child| !child.is_serving() || child.accepts == self.accepts) {
             self.answer_pausers();
@@ -258,8 +261,8 @@ impl Supervisor {
         for caller in turn.callers {
             self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
         }
-        if let Some((timeout, callers)) = self.next_turn.take() {
-            self.begin_turn(timeout, callers);
+        if let Some(next) = self.next_turn.take() {
+            self.begin_turn(next);
         }
     }
 
@@ -309,6 +312,7 @@ impl Supervisor {
         self.slots[index].children.push(Child {
             id: child,
             generation,
+            policy: self.policy,
             pid: None,
             born,
             stage,
@@ -320,8 +324,9 @@ impl Supervisor {
     }
 
     fn drain(&mut self, id: ChildId, reason: Reason) {
-        let deadline = self.policy.drain.map(|grace| self.now + grace + LAST_MOMENT);
+        let now = self.now;
         let Some(child) = self.child_mut(id) else { return };
+        let deadline = child.policy.drain.map(|grace| now + grace + LAST_MOMENT);
         child.stage = Stage::Draining { deadline, reason };
         let who = child.who();
         self.tell(News::Draining { who, reason });

@@ -1,36 +1,29 @@
 //! The reload, as a transaction: successors are brought to ready one after the other, and a failure undoes everything.
 
-use std::time::Duration;
-
-use super::{MOST_WORKERS, Supervisor};
+use super::{MOST_WORKERS, Policy, Supervisor};
 use crate::master::{
     action::{Action, News, Reason},
-    event::Caller,
     respawn::Respawn,
     slot::Child,
-    turn::{Progress, Turn},
+    turn::{NextTurn, Progress, Turn},
 };
 
 impl Supervisor {
-    pub(super) fn begin_turn(&mut self, timeout: Option<Duration>, callers: Vec<Caller>) {
+    pub(super) fn begin_turn(&mut self, order: NextTurn) {
         self.newest = self.newest.next();
-        self.turn = Some(Turn::new(
-            self.newest,
-            self.wanted,
-            timeout.map(|limit| (self.now + limit, limit)),
-            callers,
-        ));
+        self.turn = Some(Turn::new(order, self.newest, self.wanted, self.policy, self.now));
         self.tell(News::ReloadBegan { generation: self.newest });
         self.actions.push(Action::Prepare { generation: self.newest });
     }
 
-    pub(super) fn prepared(&mut self, workers: Option<u32>) {
+    pub(super) fn prepared(&mut self, workers: Option<u32>, policy: Policy) {
         let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Preparing) else {
             return;
         };
         turn.progress = Progress::Raising;
         turn.target_before = workers.map(|_| self.target);
         self.wanted = turn.generation;
+        self.policy = policy;
         self.slots.iter_mut().for_each(|slot| slot.respawn = Respawn::default());
         if let Some(workers) = workers {
             self.retarget(workers.clamp(1, MOST_WORKERS));
@@ -56,6 +49,8 @@ impl Supervisor {
         turn.progress = Progress::Failed(why.to_owned());
         let (failed, previous, target) = (turn.generation, turn.previous, turn.target_before.take());
         self.wanted = previous;
+        self.policy = turn.policy_before;
+        self.actions.push(Action::Retire { generation: failed });
         self.ledger.failed_reloads += 1;
         self.tell(News::ReloadFailed { generation: failed, reason: why.to_owned() });
         if let Some(target) = target {

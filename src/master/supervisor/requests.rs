@@ -1,6 +1,6 @@
 //! What was asked for: stop, scale, and the road on which every request comes.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use super::{MOST_WORKERS, Phase, Supervisor};
 use crate::ipc::{
@@ -11,6 +11,7 @@ use crate::master::{
     action::{Action, News, Outcome, Reason, Verdict},
     event::Caller,
     slot::Stage,
+    turn::NextTurn,
 };
 
 impl Supervisor {
@@ -29,17 +30,23 @@ impl Supervisor {
             {
                 self.refuse(caller, Outcome::Failed, "the server is stopping".to_owned());
             }
-            Request::Reload { timeout } if self.turn.is_some() => {
-                // A reload that runs has read its configuration already: what changed since needs one more.
-                let (limit, callers) = self.next_turn.get_or_insert_default();
-                *limit = timeout;
-                callers.extend(caller);
-            }
-            Request::Reload { timeout } => self.begin_turn(timeout, caller.into_iter().collect()),
+            Request::Reload { timeout } => self.asked_to_reload(timeout, caller),
             Request::Scale(scale) => self.asked_to_scale(scale, caller),
             Request::Pause => self.asked_to_accept(Accepts::Paused, caller),
             Request::Resume => self.asked_to_accept(Accepts::Yes, caller),
         }
+    }
+
+    fn asked_to_reload(&mut self, timeout: Option<Duration>, caller: Option<Caller>) {
+        let Some(behind) = self.turn.as_ref().map(|turn| turn.generation) else {
+            let callers = caller.into_iter().collect();
+            return self.begin_turn(NextTurn { timeout, callers, behind: None });
+        };
+        // A reload that runs has read its configuration already: what changed since needs one more.
+        let next = self.next_turn.get_or_insert_default();
+        (next.timeout, next.behind) = (timeout, Some(behind));
+        next.callers.extend(caller);
+        self.tell(News::ReloadQueued { behind });
     }
 
     fn asked_to_accept(&mut self, accepts: Accepts, caller: Option<Caller>) {
@@ -110,7 +117,7 @@ impl Supervisor {
         self.phase = Phase::Stopping { failure, interrupted: false };
         self.actions.push(Action::CloseListeners);
         let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
-        let next = self.next_turn.take().map(|(_, callers)| callers).into_iter().flatten();
+        let next = self.next_turn.take().map(|next| next.callers).into_iter().flatten();
         let waiting: Vec<_> = turn
             .chain(next)
             .chain(mem::take(&mut self.scalers))

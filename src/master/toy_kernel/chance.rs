@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Defect, Life, ToyKernel};
+use super::{Defect, Life, POLICY, ToyKernel};
 use crate::{
     ipc::control::{Pace, Request, Scale},
     master::{
@@ -80,7 +80,7 @@ impl ToyKernel {
             1 => Event::Exited { child, status: ExitStatus::Exited(0), during: None },
             2 => Event::Spawned { child, pid: Pid::from_raw(1) },
             3 => Event::PrepareFailed { cause: "late".into() },
-            _ => Event::Prepared { workers: None },
+            _ => Event::Prepared { workers: None, policy: POLICY },
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Defect, ToyKernel, Violation};
 use crate::master::{
     event::ChildId,
+    slot::Child,
     supervisor::{MOST_WORKERS, Phase},
 };
 
@@ -27,6 +28,9 @@ impl ToyKernel {
         let other = others.find(|generation| Some(*generation) != one);
         let two = others.all(|generation| Some(generation) == one || Some(generation) == other);
         self.require("at most two generations live", two)?;
+        self.require("at most two editions live", self.editions.len() <= 2)?;
+        let own = |child: &Child| self.policies.get(&child.generation) == Some(&child.policy);
+        self.require("a child runs under its generation's limits", self.supervisor.children().all(own))?;
         self.require("one slot is turned at a time", self.turning() <= 1)?;
         self.require("memory is bounded", self.supervisor.ledger().last_exits.len() <= 16)
     }
@@ -82,6 +86,9 @@ fn the_checks_bite() {
         (Defect::DrainTwice, "a child is drained once"),
         (Defect::LoseAnswer, "every caller is answered"),
         (Defect::DeafToStop, "stop always ends"),
+        (Defect::KeepLoser, "at most two editions live"),
+        (Defect::RetireWinner, "only a living edition is forked from"),
+        (Defect::MixLimits, "a child runs under its generation's limits"),
         (Defect::StopTheClock, "the loop never spins"),
     ] {
         let found = (1..50).find_map(|seed| ToyKernel::new(seed, 16, defect).live(2_000).err());

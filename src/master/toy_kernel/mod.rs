@@ -48,6 +48,12 @@ pub(super) enum Defect {
     StopTheClock,
     /// A child is told to drain twice.
     DrainTwice,
+    /// What a generation was to run with is kept although its successor is trusted, or it is not.
+    KeepLoser,
+    /// It is let go by the wrong side.
+    RetireWinner,
+    /// A new generation runs under the limits of the one before.
+    MixLimits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +76,9 @@ struct Toy {
 pub(super) struct ToyKernel {
     supervisor: Supervisor,
     toys: BTreeMap<ChildId, Toy>,
+    /// What each generation is to run with; those that are alive.
+    policies: BTreeMap<Generation, Policy>,
+    editions: BTreeSet<Generation>,
     /// Forks that failed a moment ago: the supervisor is not told yet, so a signal to one reaches nobody.
     stillborn: BTreeSet<ChildId>,
     owed: BTreeSet<Caller>,
@@ -106,6 +115,8 @@ impl ToyKernel {
         Self {
             supervisor: Supervisor::new(workers, POLICY, dice.roll(), Time::ZERO),
             toys: BTreeMap::new(),
+            policies: [(Generation::FIRST, POLICY)].into(),
+            editions: [Generation::FIRST].into(),
             stillborn: BTreeSet::new(),
             owed: BTreeSet::new(),
             dice,
@@ -223,12 +234,23 @@ impl ToyKernel {
             }
         }
         actions.extend(drain.filter(|_| self.strikes(Defect::DrainTwice)));
+        let wanted = self.supervisor.generation();
+        let kept = actions.iter().any(|action| matches!(action, Action::Retire { .. }))
+            && self.strikes(Defect::KeepLoser);
+        for action in &mut *actions {
+            if let Action::Retire { generation } = action
+                && self.strikes(Defect::RetireWinner)
+            {
+                *generation = wanted;
+            }
+        }
         let lost_answer =
             actions.iter().any(|a| matches!(a, Action::Answer { .. })) && self.strikes(Defect::LoseAnswer);
         let deaf = self.defect == Defect::DeafToStop && self.supervisor.is_stopping();
         actions.retain(|action| match action {
             Action::Answer { .. } => !lost_answer,
             Action::Report { .. } => true,
+            Action::Retire { .. } => !kept,
             Action::Drain { .. } | Action::Kill { .. } => !deaf,
             Action::Spawn { .. }
             | Action::Prepare { .. }
@@ -265,12 +287,14 @@ impl ToyKernel {
             }
             Action::Drain { child } => self.drain(child)?,
             Action::Kill { child } => self.kill(child)?,
-            Action::Prepare { .. } if self.dice.one_in(5) => {
+            Action::Prepare { generation } if self.dice.one_in(5) => {
+                self.unprepared(generation);
                 return Ok(Some(Event::PrepareFailed { cause: "unknown key".into() }));
             }
-            Action::Prepare { .. } => {
-                let workers = self.dice.one_in(4).then(|| 1 + self.dice.below(self.most));
-                return Ok(Some(Event::Prepared { workers }));
+            Action::Prepare { generation } => return Ok(Some(self.prepare(generation))),
+            Action::Retire { generation } => {
+                let living = self.editions.remove(&generation);
+                self.require("an edition is retired once", living)?;
             }
             Action::Answer { caller, verdict: Verdict { .. } } => {
                 let owed = self.owed.remove(&caller);
@@ -286,7 +310,25 @@ impl ToyKernel {
         Ok(None)
     }
 
+    fn prepare(&mut self, generation: Generation) -> Event {
+        let workers = self.dice.one_in(4).then(|| 1 + self.dice.below(self.most));
+        let boot = Some(Duration::from_secs(u64::from(1 + self.dice.below(60))));
+        let policy = Policy { boot, ..POLICY };
+        self.unprepared(generation);
+        if !self.strikes(Defect::MixLimits) {
+            self.policies.insert(generation, policy);
+        }
+        Event::Prepared { workers, policy }
+    }
+
+    /// The reload fails before there is anything to run with: what will be let go is nothing.
+    fn unprepared(&mut self, generation: Generation) {
+        self.editions.insert(generation);
+        self.policies.insert(generation, POLICY);
+    }
+
     fn spawn(&mut self, child: ChildId, generation: Generation) -> Result<Event, Violation> {
+        self.require("only a living edition is forked from", self.editions.contains(&generation))?;
         self.require("nothing is spawned while stopping", !self.supervisor.is_stopping() && !self.closed)?;
         let taken = self.toys.iter().any(|(id, toy)| {
             id.slot == child.slot

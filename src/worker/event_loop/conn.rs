@@ -9,7 +9,6 @@ use nix::sys::epoll::EpollFlags;
 
 use crate::{
     ipc::row::Row,
-    process::clock::Time,
     worker::{
         output::Output,
         session::Session,
@@ -28,10 +27,6 @@ pub struct Conn<S> {
     pub then: Then,
     /// Bytes since its clock began.
     pub progress: u64,
-    /// When its session wants to be woken.
-    pub alarm: Option<Time>,
-    /// Whether the peer has said that it will send no more, and the session waits for something else.
-    pub ended: bool,
     spill: Option<Box<Spill>>,
 }
 
@@ -44,16 +39,7 @@ struct Spill {
 impl<S: Session> Conn<S> {
     /// A connection that was accepted just now.
     pub fn new(socket: OwnedFd, session: S) -> Self {
-        Self {
-            socket,
-            session,
-            interest: EpollFlags::empty(),
-            then: Then::Stay,
-            progress: 0,
-            alarm: None,
-            ended: false,
-            spill: None,
-        }
+        Self { socket, session, interest: EpollFlags::empty(), then: Then::Stay, progress: 0, spill: None }
     }
 
     /// Its socket.
@@ -72,12 +58,11 @@ impl<S: Session> Conn<S> {
         output: &mut Output,
         row: &Row,
         draining: bool,
-        now: Time,
     ) -> Result<Taken, String> {
         match &mut self.spill {
             // The road of nearly every request: nothing was kept, and nothing is left.
             None => {
-                let taken = step(&mut self.session, kind, fresh, output, row, draining, now)?;
+                let taken = step(&mut self.session, kind, fresh, output, row, draining)?;
                 if taken.consumed < fresh.len() {
                     self.spill.get_or_insert_default().input.keep(fresh, taken.consumed);
                 }
@@ -85,7 +70,7 @@ impl<S: Session> Conn<S> {
             }
             Some(spill) => {
                 let input = spill.input.join(fresh);
-                let taken = step(&mut self.session, kind, input, output, row, draining, now)?;
+                let taken = step(&mut self.session, kind, input, output, row, draining)?;
                 spill.input.keep(fresh, taken.consumed);
                 self.let_go();
                 Ok(taken)

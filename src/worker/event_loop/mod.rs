@@ -8,15 +8,13 @@
 //! epoll_wait ── doors ──> accept ──> Conn ── recv ──> step ──> send ──> wait for bytes
 //!            ├─ connection ──────────────────^                  └──> blocked: wait for room
 //!            ├─ stop ──> drain
-//!            ├─ news ──> sessions that wait for them
-//!            └─ time ──> limits, and sessions that wait for a moment
+//!            └─ time ──> limits
 //! ```
 
 mod conn;
 mod engine;
 mod table;
 mod traffic;
-mod wake;
 
 use std::{fmt, io};
 

@@ -1,0 +1,78 @@
+//! What a generation runs with: where it listens, what it serves, under which limits.
+//!
+//! A reload makes a new edition beside the old one. Until the new generation is trusted both are kept, so that either
+//! side can fork workers of its own kind; then the one that lost is let go.
+
+use std::rc::Rc;
+
+use super::supervisor::Policy;
+use crate::{
+    ipc::ident::Generation,
+    listener::{Address, Listener},
+    worker::{self, Serve},
+};
+
+/// See the module.
+#[derive(Clone)]
+pub struct Edition<'a> {
+    /// What is spoken on stream listeners, for `status`: `http`, `tcp`.
+    pub protocol: &'static str,
+    /// Where its workers accept, of all that the master listens on.
+    pub listen: Vec<Address>,
+    /// How many workers its settings ask for. Somebody may have scaled it since: a reload changes the number only if
+    /// the settings did.
+    pub workers: u32,
+    /// The limits on them.
+    pub policy: Policy,
+    /// The limits on their clients.
+    pub limits: worker::Limits,
+    /// What a worker does.
+    pub application: Rc<dyn Serve + 'a>,
+}
+
+/// The editions of the generations that are alive, oldest first: one, and during a reload two.
+pub struct Editions<'a>(Vec<(Generation, Edition<'a>)>);
+
+impl<'a> Editions<'a> {
+    /// The first generation's.
+    pub fn new(first: Edition<'a>) -> Self {
+        Self(vec![(Generation::FIRST, first)])
+    }
+
+    /// That of this generation, if it is alive.
+    pub fn get(&self, generation: Generation) -> Option<&Edition<'a>> {
+        self.0.iter().find(|(number, _)| *number == generation).map(|(_, edition)| edition)
+    }
+
+    /// The youngest: there is always one.
+    pub fn newest(&self) -> &Edition<'a> {
+        &self.0[self.0.len() - 1].1
+    }
+
+    /// One more.
+    pub fn insert(&mut self, generation: Generation, edition: Edition<'a>) {
+        self.0.push((generation, edition));
+    }
+
+    /// Lets one go, unless it is the last.
+    pub fn retire(&mut self, generation: Generation) {
+        if self.0.len() > 1 {
+            self.0.retain(|(number, _)| *number != generation);
+        }
+    }
+
+    /// How many listeners at this address they need.
+    pub fn listeners_at(&self, address: &Address) -> usize {
+        let count = |edition: &Edition<'_>| edition.listen.iter().filter(|other| *other == address).count();
+        self.0.iter().map(|(_, edition)| count(edition)).max().unwrap_or_default()
+    }
+}
+
+/// Those of the listeners on which an edition accepts, in the order in which it names them.
+pub fn choose(listen: &[Address], mut listeners: Vec<Listener>) -> Vec<Listener> {
+    let mut take = |address: &Address| {
+        let place = listeners.iter().position(|listener| listener.address() == address)?;
+        Some(listeners.remove(place))
+    };
+    listen.iter().filter_map(&mut take).collect()
+}

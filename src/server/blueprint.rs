@@ -1,0 +1,130 @@
+//! Settings and an application, made into what a generation of workers runs with.
+
+use std::{fmt, io, rc::Rc};
+
+use crate::{
+    config::{Limits, Model, Reap, Settings},
+    error::{Error, Result},
+    master::{Edition, Policy, RespawnPolicy},
+    session::Application,
+    worker::{
+        self, Serve, Worker,
+        blocking::Blocking,
+        connection::Connection,
+        datagrams::DatagramFactory,
+        event_loop::EventLoop,
+        per_connection::{self, PerConnection},
+    },
+};
+
+/// What a server is told, and what it is to serve.
+pub struct Blueprint<'a> {
+    pub(super) settings: Settings,
+    protocol: &'static str,
+    application: Rc<dyn Serve + 'a>,
+}
+
+/// What a reload may change.
+pub(super) enum Renewal {
+    /// The number of workers, if it says one.
+    Workers(Option<u32>),
+    /// Everything.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the command line reads its settings anew"))]
+    Blueprint(Box<Blueprint<'static>>),
+}
+
+impl<'a> Blueprint<'a> {
+    /// Whatever serves.
+    pub fn new(settings: Settings, protocol: &'static str, application: impl Serve + 'a) -> Self {
+        Self { settings, protocol, application: Rc::new(application) }
+    }
+
+    /// Sessions on stream listeners and `datagrams` on the others, by the model of the settings.
+    pub fn of_sessions<A: Application>(
+        settings: Settings,
+        protocol: &'static str,
+        make: impl Fn(&Worker) -> io::Result<A> + 'a,
+        datagrams: Option<DatagramFactory>,
+    ) -> Self {
+        let application: Rc<dyn Serve + 'a> = match settings.model {
+            Model::Event => Rc::new(EventLoop::new(make).datagrams(datagrams)),
+            Model::Blocking => Rc::new(Blocking::sessions(make).datagrams(datagrams)),
+            Model::PerConnection => {
+                Rc::new(PerConnection::sessions(make, reap(settings.reap)).datagrams(datagrams))
+            }
+        };
+        Self { settings, protocol, application }
+    }
+
+    /// A function that reads and writes at will.
+    ///
+    /// # Errors
+    /// A usage error for the event model, which such a function would hold up.
+    pub fn of_handler(
+        settings: Settings,
+        handler: impl Fn(Connection) -> io::Result<()> + 'a,
+    ) -> Result<Self> {
+        let reaping = reap(settings.reap);
+        match settings.model {
+            Model::Event => {
+                Err(Error::usage("cannot serve a handler by the event model: it would block the loop")
+                    .remedy("use the blocking or per-connection model, or serve_session"))
+            }
+            Model::Blocking => Ok(Self::new(settings, "tcp", Blocking::handler(handler))),
+            Model::PerConnection => Ok(Self::new(settings, "tcp", PerConnection::handler(handler, reaping))),
+        }
+    }
+
+    /// What is spoken on its stream listeners.
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// The settings.
+    #[cfg(feature = "cli")]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What a generation of workers is to run with.
+    pub(super) fn edition(&self) -> Edition<'a> {
+        Edition {
+            protocol: self.protocol,
+            listen: self.settings.listen.clone(),
+            workers: self.settings.workers.count(),
+            policy: policy(&self.settings.limits),
+            limits: client_limits(&self.settings.limits),
+            application: Rc::clone(&self.application),
+        }
+    }
+}
+
+impl fmt::Debug for Blueprint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blueprint").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+fn policy(limits: &Limits) -> Policy {
+    Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default() }
+}
+
+fn client_limits(limits: &Limits) -> worker::Limits {
+    worker::Limits {
+        idle: limits.idle,
+        header: limits.header,
+        body: limits.body,
+        write: limits.write,
+        linger: limits.linger,
+        drain: limits.drain,
+    }
+}
+
+/// The worker's word for the setting's: `worker` knows nothing of settings.
+fn reap(setting: Reap) -> per_connection::Reap {
+    match setting {
+        Reap::Wait => per_connection::Reap::Wait,
+        Reap::Ignore => per_connection::Reap::Ignore,
+        Reap::DoubleFork => per_connection::Reap::DoubleFork,
+    }
+}
