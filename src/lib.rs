@@ -21,6 +21,8 @@ mod error;
 #[cfg(feature = "inspect")]
 mod inspect;
 mod ipc;
+#[cfg(feature = "lab")]
+mod lab;
 pub mod listener;
 pub mod logging;
 mod master;

@@ -24,11 +24,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("app", &["worker", "protocol", "ipc", "sys"]),
     ("server", &["master", "worker", "listener", "ipc", "process", "app", "config", "error", "logging"]),
     ("inspect", &["sys", "process"]),
+    ("lab", &["sys", "process", "listener", "protocol", "inspect", "server", "app"]),
     (
         "cli",
         &[
             "sys", "protocol", "error", "logging", "process", "listener", "config", "ipc", "worker",
-            "master", "app", "server", "inspect",
+            "master", "app", "server", "inspect", "lab",
         ],
     ),
 ];

@@ -13,8 +13,8 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2},
-    sys::stat::Mode,
+    fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2},
+    sys::stat::{FileStat, Mode, fstatat},
 };
 
 /// How something is opened that may be anything: without waiting for the other end of a FIFO, and without making a
@@ -75,6 +75,15 @@ impl Beneath {
             Way::Beneath => open_by_kernel(directory, path, flags),
             Way::Stepwise => open_stepwise(directory, path, flags),
         }
+    }
+
+    /// What the kernel says of what a relative path leads to, wherever that is: good for a comparison with something
+    /// that was opened, and for nothing else.
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub fn look(&self, path: &[u8]) -> nix::Result<FileStat> {
+        fstatat(&self.directory, path, AtFlags::empty())
     }
 }
 

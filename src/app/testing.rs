@@ -9,7 +9,7 @@ use crate::{
     ipc::scoreboard::Row,
     worker::{
         output::{End, Output},
-        session::{Exchange, Flow, Limit, Peer, PeerAddress, Session},
+        session::{Exchange, Flow, Limit, Peer, PeerAddress, Session, Time},
     },
 };
 
@@ -27,6 +27,8 @@ pub struct Wire<S> {
     /// What the session has not consumed.
     pub kept: Vec<u8>,
     pub row: Row,
+    /// The driver's round.
+    pub now: Time,
     output: Output,
     was_full: bool,
 }
@@ -38,7 +40,15 @@ pub fn nobody() -> Peer {
 
 impl<S: Session> Wire<S> {
     pub fn new(session: S, pace: Pace) -> Self {
-        Self { session, pace, kept: Vec::new(), row: Row::detached(), output: Output::new(), was_full: false }
+        Self {
+            session,
+            pace,
+            kept: Vec::new(),
+            row: Row::detached(),
+            now: Time::ZERO,
+            output: Output::new(),
+            was_full: false,
+        }
     }
 
     /// Sends bytes; gives what comes back and what the session does next.
@@ -76,7 +86,7 @@ impl<S: Session> Wire<S> {
         answer: &mut Vec<u8>,
     ) -> Flow {
         let draining = self.pace == Pace::Draining;
-        let mut io = Exchange::new(&self.kept, &mut self.output, &self.row, draining);
+        let mut io = Exchange::new(&self.kept, &mut self.output, &self.row, draining, self.now);
         let flow = call(&mut self.session, &mut io);
         let consumed = io.consumed();
         self.was_full = io.full();

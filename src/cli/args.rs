@@ -66,6 +66,9 @@ pub enum Command {
     /// Say what a status means that wait(2) gave
     #[command(after_help = inspect::DECODE_EXAMPLES)]
     Decode(inspect::Decode),
+    /// Learn: experiments on real processes and sockets that check themselves
+    #[command(after_help = super::lab::args::EXAMPLES)]
+    Lab(super::lab::args::Lab),
     /// List what a file server has
     #[command(after_help = LS_EXAMPLES)]
     Ls(Ls),

@@ -7,6 +7,7 @@ mod args;
 mod common;
 mod config;
 mod inspect;
+mod lab;
 mod log_line;
 mod logging;
 mod operate;
@@ -70,6 +71,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Sock(args) => sock::sock(args),
         Command::Decode(status) => inspect::decode(status),
         Command::Doctor(doctor) => inspect::doctor(doctor),
+        Command::Lab(args) => lab::lab(args),
         Command::Ls(ls) => transfer::list(&ls.urls, ls.json),
         Command::Cp(cp) => transfer::copy(&cp.ends, cp.recursive),
         Command::Send(send) => send::send(&send.address, &send.text, &mut out::print).map(done),

@@ -16,6 +16,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Serve", &["http", "echo", "files", "start"]),
     ("Operate", &["status", "stop", "reload", "scale", "pause", "resume", "reopen", "list"]),
     ("Inspect", &["tree", "why", "watch", "top", "sock", "decode"]),
+    ("Learn", &["lab"]),
     ("Clients", &["ls", "cp", "send"]),
     ("Other", &["config", "doctor", "completions", "man"]),
 ];

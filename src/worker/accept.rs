@@ -27,6 +27,8 @@ use crate::{
 pub enum Token {
     /// There is news for [`Stop::look`].
     Stop,
+    /// There is news for the application.
+    News,
     /// Somebody waits at the listener with this number.
     Door(usize),
     /// The driver's own: less than 2^62.
@@ -34,6 +36,7 @@ pub enum Token {
 }
 
 const STOP: u64 = 1 << 63;
+const NEWS: u64 = STOP | 1;
 const DOOR: u64 = 1 << 62;
 
 /// Which listeners this worker waits at now.
@@ -221,6 +224,7 @@ impl From<Token> for u64 {
     fn from(token: Token) -> Self {
         match token {
             Token::Stop => STOP,
+            Token::News => NEWS,
             Token::Door(number) => DOOR | number as Self,
             Token::Own(own) => own,
         }
@@ -229,7 +233,9 @@ impl From<Token> for u64 {
 
 impl From<u64> for Token {
     fn from(bits: u64) -> Self {
-        if bits & STOP != 0 {
+        if bits == NEWS {
+            Self::News
+        } else if bits & STOP != 0 {
             Self::Stop
         } else if bits & DOOR != 0 {
             Self::Door((bits & !DOOR) as usize)
@@ -245,9 +251,14 @@ mod tests {
 
     #[test]
     fn a_token_comes_back_as_it_went() {
-        for token in
-            [Token::Stop, Token::Door(0), Token::Door(4095), Token::Own(0), Token::Own((1 << 62) - 1)]
-        {
+        for token in [
+            Token::Stop,
+            Token::News,
+            Token::Door(0),
+            Token::Door(4095),
+            Token::Own(0),
+            Token::Own((1 << 62) - 1),
+        ] {
             assert_eq!(Token::from(u64::from(token)), token);
         }
     }

@@ -66,6 +66,22 @@ pub struct Woken {
     pub stop: bool,
     /// Somebody waits at a door.
     pub others: bool,
+    /// The application's descriptor is readable.
+    pub news: bool,
+}
+
+/// "The peer will send no more", without an interest in what it sends. poll(2); nix does not name it.
+const POLLRDHUP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP);
+
+/// What is waited for at the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Bytes, or the peer's end.
+    Bytes,
+    /// The peer's end: what it sends meanwhile stays where it is.
+    End,
+    /// That the peer is gone altogether, which is always reported.
+    Gone,
 }
 
 impl Porch {
@@ -130,14 +146,14 @@ impl Watch {
     /// Waits until one of these happens; `None` when the deadline passes, or the drain's.
     fn wait(
         &mut self,
-        socket: BorrowedFd<'_>,
-        events: PollFlags,
+        socket: (BorrowedFd<'_>, PollFlags),
+        news: Option<BorrowedFd<'_>>,
         outside: Outside,
         deadline: Option<Time>,
     ) -> io::Result<Option<Woken>> {
         loop {
             let deadline = [deadline, self.drain_deadline()].into_iter().flatten().min();
-            let woken = self.poll(socket, events, outside, deadline)?;
+            let woken = self.poll(socket, news, outside, deadline)?;
             if woken.stop && self.stop.look()? {
                 self.row.draining();
                 self.porch.close();
@@ -155,22 +171,29 @@ impl Watch {
     /// One poll(2); nothing has happened if a signal ended it, but that one may be heard of at the next.
     fn poll(
         &self,
-        socket: BorrowedFd<'_>,
-        events: PollFlags,
+        socket: (BorrowedFd<'_>, PollFlags),
+        news: Option<BorrowedFd<'_>>,
         outside: Outside,
         deadline: Option<Time>,
     ) -> io::Result<Woken> {
         let doors = (outside == Outside::Watched).then(|| self.porch.listeners());
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = Vec::with_capacity(4);
-        fds.extend([PollFd::new(socket, events), PollFd::new(self.stop.fd()?, PollFlags::POLLIN)]);
-        let door = |door| PollFd::new(Listener::as_fd(door), PollFlags::POLLIN);
-        fds.extend(doors.iter().flat_map(|doors| doors.iter()).map(door));
+        fds.extend([PollFd::new(socket.0, socket.1), readable(self.stop.fd()?)]);
+        fds.extend(news.map(readable));
+        let first_door = fds.len();
+        fds.extend(doors.iter().flat_map(|doors| doors.iter()).map(|door| readable(Listener::as_fd(door))));
         match poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX)) {
             Err(Errno::EINTR) => return Ok(Woken::default()),
             count => count?,
         };
         let happened = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
-        Ok(Woken { ready: happened(&fds[0]), stop: happened(&fds[1]), others: fds[2..].iter().any(happened) })
+        Ok(Woken {
+            ready: happened(&fds[0]),
+            stop: happened(&fds[1]),
+            news: fds[2..first_door].iter().any(happened),
+            others: fds[first_door..].iter().any(happened),
+        })
     }
 }
 
@@ -218,7 +241,26 @@ impl Link {
     /// # Errors
     /// Those of poll(2).
     pub fn wait(&mut self, outside: Outside, deadline: Option<Time>) -> io::Result<Option<Woken>> {
-        self.watch.wait(self.socket.as_fd(), PollFlags::POLLIN, outside, deadline)
+        self.wait_for(Awaited::Bytes, None, outside, deadline)
+    }
+
+    /// As [`Link::wait`], for this at the socket, and for news at that descriptor.
+    ///
+    /// # Errors
+    /// Those of poll(2).
+    pub fn wait_for(
+        &mut self,
+        awaited: Awaited,
+        news: Option<BorrowedFd<'_>>,
+        outside: Outside,
+        deadline: Option<Time>,
+    ) -> io::Result<Option<Woken>> {
+        let events = match awaited {
+            Awaited::Bytes => PollFlags::POLLIN,
+            Awaited::End => POLLRDHUP,
+            Awaited::Gone => PollFlags::empty(),
+        };
+        self.watch.wait((self.socket.as_fd(), events), news, outside, deadline)
     }
 
     /// Sends everything, within the limit on writing.
@@ -249,7 +291,8 @@ impl Link {
 
     fn wait_for_room(&mut self, deadline: Option<Time>) -> io::Result<()> {
         loop {
-            match self.watch.wait(self.socket.as_fd(), PollFlags::POLLOUT, Outside::Unwatched, deadline)? {
+            let room = (self.socket.as_fd(), PollFlags::POLLOUT);
+            match self.watch.wait(room, None, Outside::Unwatched, deadline)? {
                 None => return Err(io::ErrorKind::TimedOut.into()),
                 Some(woken) if woken.ready => return Ok(()),
                 // A drain has begun: its deadline counts from here on.

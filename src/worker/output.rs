@@ -54,6 +54,13 @@ enum Piece {
     File(FileRange),
 }
 
+/// How much was written to an output at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    gathered: usize,
+    inserts: usize,
+}
+
 /// How far one attempt to send came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
@@ -94,6 +101,23 @@ impl Output {
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.gathered.extend_from_slice(bytes);
+    }
+
+    /// How much has been written: a place to go back to, as long as nothing was sent since.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { gathered: self.gathered.len(), inserts: self.inserts.len() }
+    }
+
+    /// Forgets what was written since then.
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.gathered.truncate(mark.gathered);
+        self.inserts.truncate(mark.inserts);
+    }
+
+    /// The bytes that go out next to each other, to append to: for what is written in many small pieces. What was
+    /// there before must stay.
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.gathered
     }
 
     /// Appends bytes that others hold too, without copying them.

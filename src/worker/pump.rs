@@ -8,9 +8,9 @@
 use std::{io, time::Duration};
 
 use super::{
-    link::{Link, Outside, Woken},
+    link::{Awaited, Link, Outside, Woken},
     output::Output,
-    session::{Limit, Session},
+    session::{Application, Limit, Wake, Wakes},
     step::{Kept, Step, Then, restarts, step},
     streams::panicked,
 };
@@ -20,11 +20,14 @@ use crate::process::clock::Time;
 const YIELD: Duration = Duration::from_millis(100);
 
 /// A session on its connection.
-struct Pump<'a, S> {
-    session: S,
+struct Pump<'a, A: Application> {
+    application: &'a A,
+    session: A::Session,
     link: &'a mut Link,
     kept: Kept,
     output: Output,
+    /// Whether it waits for news instead of bytes, and until when.
+    sleeps: Option<Alarm>,
     /// What it waits for, since when, and the bytes of a body since then.
     limit: Option<Limit>,
     since: Time,
@@ -33,9 +36,17 @@ struct Pump<'a, S> {
     begun: bool,
     /// Whether the session knows of the drain.
     told: bool,
+    /// Whether the peer has said that it will send no more.
+    ended: bool,
     /// Since when others wait.
     crowded: Option<Time>,
+    /// Whether the session was asked to make room for them while it waited for news.
+    hurried: bool,
 }
+
+/// When a session that waits for news wants to be called without any.
+#[derive(Debug, Clone, Copy)]
+struct Alarm(Option<Time>);
 
 /// What a wait brought.
 enum Came {
@@ -43,6 +54,7 @@ enum Came {
     End,
     Drain,
     Late(Limit),
+    Wake(Wake),
     /// Others wait, and this one is silent; or the drain has lasted long enough.
     Enough,
 }
@@ -51,23 +63,32 @@ enum Came {
 ///
 /// # Errors
 /// When the peer has broken the connection, or took nothing within the limit.
-pub fn pump<S: Session>(session: S, link: &mut Link, buffer: &mut [u8]) -> io::Result<()> {
+pub fn pump<A: Application>(
+    application: &A,
+    session: A::Session,
+    link: &mut Link,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     let pump = Pump {
+        application,
         session,
         link,
         kept: Kept::default(),
         output: Output::new(),
+        sleeps: None,
         limit: None,
         since: Time::now(),
         progress: 0,
         begun: false,
         told: false,
+        ended: false,
         crowded: None,
+        hurried: false,
     };
     pump.run(buffer)
 }
 
-impl<S: Session> Pump<'_, S> {
+impl<A: Application> Pump<'_, A> {
     fn run(mut self, buffer: &mut [u8]) -> io::Result<()> {
         let mut then = self.step(Step::Open, &[])?;
         loop {
@@ -79,11 +100,12 @@ impl<S: Session> Pump<'_, S> {
                     self.link.take_leave(super::Limits::FAREWELL);
                     return Ok(());
                 }
-                Then::Read(_) | Then::Stay => match self.wait(buffer)? {
+                Then::Read(_) | Then::Stay | Then::Wait(_) => match self.wait(buffer)? {
                     Came::Bytes(count) => self.step(Step::Bytes, &buffer[..count])?,
                     Came::End => self.step(Step::End, &[])?,
                     Came::Drain => self.step(Step::Drain, &[])?,
                     Came::Late(limit) => self.step(Step::Late(limit), &[])?,
+                    Came::Wake(wake) => self.step(Step::Wake(wake), &[])?,
                     Came::Enough => return Ok(()),
                 },
             }
@@ -96,10 +118,18 @@ impl<S: Session> Pump<'_, S> {
             self.link.watch().draining() || (self.crowded.is_some() && self.link.watch().porch().anyone());
         let row = self.link.watch().row();
         let input = self.kept.join(fresh);
-        let taken = step(&mut self.session, kind, input, &mut self.output, row, last).map_err(panicked)?;
+        let taken = step(&mut self.session, kind, input, &mut self.output, row, last, Time::now())
+            .map_err(panicked)?;
         self.kept.keep(fresh, taken.consumed);
+        self.ended |= kind == Step::End;
         let limit = match taken.then {
             Then::Read(limit) => limit,
+            Then::Wait(time) => {
+                self.sleeps = Some(Alarm(time.map(|time| Time::now() + time)));
+                self.limit = None;
+                return Ok(taken.then);
+            }
+            Then::Stay if self.sleeps.is_some() => return Ok(taken.then),
             Then::Stay => self.limit.unwrap_or(Limit::Idle),
             Then::Again | Then::Close | Then::Farewell => return Ok(taken.then),
         };
@@ -109,17 +139,74 @@ impl<S: Session> Pump<'_, S> {
             self.since = Time::now();
         }
         self.limit = Some(limit);
+        self.sleeps = None;
         Ok(taken.then)
     }
 
     /// Waits for what the session waits for.
     fn wait(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
+        match self.sleeps {
+            Some(alarm) => self.sleep(alarm, buffer),
+            None => self.wait_for_bytes(buffer),
+        }
+    }
+
+    /// Waits for news, or until the session wants to be called without any.
+    fn sleep(&mut self, alarm: Alarm, buffer: &mut [u8]) -> io::Result<Came> {
+        loop {
+            if self.link.watch().draining() && !self.told {
+                self.told = true;
+                return Ok(Came::Drain);
+            }
+            let awaited = if self.ended { Awaited::Gone } else { Awaited::End };
+            let deadline = [alarm.0, self.hurry()].into_iter().flatten().min();
+            let news = self.application.descriptor();
+            match self.link.wait_for(awaited, news, self.outside(), deadline)? {
+                None if alarm.0.is_some_and(|at| at <= Time::now()) => return Ok(Came::Wake(Wake::Time)),
+                None if self.hurry().is_some_and(|at| at <= Time::now()) => {
+                    if self.link.watch().porch().anyone() {
+                        self.hurried = true;
+                        return Ok(Came::Drain);
+                    }
+                    self.crowded = None;
+                }
+                None => return Ok(Came::Enough),
+                Some(Woken { ready: true, .. }) if self.ended => return Ok(Came::Enough),
+                Some(Woken { ready: true, .. }) => match self.link.read(buffer) {
+                    Ok(0) => return Ok(Came::End),
+                    Ok(count) => return Ok(Came::Bytes(count)),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                },
+                Some(Woken { news: true, .. }) => {
+                    if self.application.on_news()? == Wakes::Everyone {
+                        return Ok(Came::Wake(Wake::News));
+                    }
+                }
+                Some(woken) => self.note_others(woken),
+            }
+        }
+    }
+
+    /// When a session that waits for news is asked to make room for others: it may be what never ends by itself.
+    fn hurry(&self) -> Option<Time> {
+        self.crowded.filter(|_| !self.hurried).map(|since| since + self.link.watch().limits().linger)
+    }
+
+    fn note_others(&mut self, woken: Woken) {
+        if woken.others && self.crowded.is_none() {
+            self.crowded = Some(Time::now());
+        }
+    }
+
+    fn wait_for_bytes(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
         // A fresh connection has mostly said something by now. On a kept one there is a look at the doors first.
         let kept = self.limit == Some(Limit::Idle) && self.begun;
         let mut ready = !kept;
         loop {
             if ready {
                 match self.link.read(buffer) {
+                    Ok(0) if self.ended => return Ok(Came::Enough),
                     Ok(0) => return Ok(Came::End),
                     Ok(count) => {
                         self.begun = true;
@@ -140,11 +227,9 @@ impl<S: Session> Pump<'_, S> {
                     Some(came) => return Ok(came),
                     None => ready = false,
                 },
-                Some(Woken { ready: now, others, .. }) => {
-                    ready = now;
-                    if others && self.crowded.is_none() {
-                        self.crowded = Some(Time::now());
-                    }
+                Some(woken) => {
+                    ready = woken.ready;
+                    self.note_others(woken);
                 }
             }
         }
@@ -152,8 +237,11 @@ impl<S: Session> Pump<'_, S> {
 
     /// Whether anybody's coming would change anything.
     fn outside(&self) -> Outside {
-        let yields =
-            self.limit == Some(Limit::Idle) && self.crowded.is_none() && !self.link.watch().draining();
+        let could = match self.sleeps {
+            Some(_) => !self.hurried,
+            None => self.limit == Some(Limit::Idle),
+        };
+        let yields = could && self.crowded.is_none() && !self.link.watch().draining();
         if yields { Outside::Watched } else { Outside::Unwatched }
     }
 

@@ -20,11 +20,11 @@
 //! }
 //! ```
 
-use std::{fs::File, ops::Range, sync::Arc};
+use std::{fs::File, io, ops::Range, os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use super::output::Output;
 use crate::ipc::row::Row;
-pub use crate::listener::PeerAddress;
+pub use crate::{listener::PeerAddress, process::clock::Time};
 
 /// One connection's conversation.
 pub trait Session {
@@ -41,13 +41,22 @@ pub trait Session {
     /// refuse a message that is too long for it before that.
     fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow;
 
-    /// The peer will send no more; what it sent before stands unconsumed in the input.
+    /// The peer will send no more; what it sent before stands unconsumed in the input. A session that waits for news, or
+    /// still has something to say to a peer that listens on, may wait on by [`Flow::Wait`] or [`Flow::Stay`]; to wait
+    /// for bytes is to close.
     fn on_end(&mut self, io: &mut Exchange<'_>) -> Flow {
         let _ = io;
         Flow::Close
     }
 
-    /// The worker begins to drain, and this session waits for bytes; one whose answer is being sent is not told, and sees
+    /// What it waited for by [`Flow::Wait`] has come: the time is over, or there is news. It may be called for news
+    /// without any: the session looks whether there is something for it, writes that, and waits again.
+    fn on_wake(&mut self, io: &mut Exchange<'_>, wake: Wake) -> Flow {
+        let _ = (io, wake);
+        Flow::Close
+    }
+
+    /// The worker begins to drain, and this session waits for bytes or news; one whose answer is being sent is not told, and sees
     /// it at its next call. The driver itself lets a connection that is silent at [`Limit::Idle`] live for the
     /// linger and no longer, so most sessions have nothing to do here but to look at [`Exchange::draining`] when
     /// they answer.
@@ -70,11 +79,37 @@ pub enum Flow {
     Read(Limit),
     /// What it waited for before: nothing has changed.
     Stay,
+    /// [`Session::on_wake`]: once everything written is sent and this time is over, or there is news for the sessions
+    /// of this worker. `None` is for news alone; no time at all is "as soon as all is sent and others had their turn".
+    ///
+    /// No limit on reading runs meanwhile and nothing is read, so that a peer cannot pile up what it sends. That it has
+    /// left is noticed. While it takes nothing of what was written the limit on writing runs, and the session is not
+    /// called: what waits for a slow peer is what one call wrote, and a peer that stands still is cut off.
+    Wait(Option<Duration>),
     /// Nothing: send what is written, then close.
     Close,
     /// Nothing, but the peer may still be sending: send what is written, end our direction, read and discard for a
     /// moment, then close. A plain close would let the kernel reset the connection and destroy the answer.
     CloseLingering,
+}
+
+/// Why a session that waited is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The time of its [`Flow::Wait`] is over.
+    Time,
+    /// There may be news: something became readable at the application's [descriptor](Application::descriptor), another
+    /// session [announced](Exchange::announce) something, or what was written is sent and news may have come meanwhile.
+    News,
+}
+
+/// Who is to be called after [`Application::on_news`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wakes {
+    /// Every session of this worker that waits by [`Flow::Wait`].
+    Everyone,
+    /// None: it was nothing that they wait for.
+    Nobody,
 }
 
 /// Which clock runs while a session waits for bytes. Each is absolute: it starts when the session first asks for it
@@ -100,13 +135,63 @@ pub struct Peer {
     pub listener: usize,
 }
 
-/// What makes a session for each connection: one value per worker, made after the fork.
+/// What makes a session for each connection: one value per worker, made after the fork. What the sessions of a worker
+/// share, such as a room's members and messages, is its own: behind an `Rc<RefCell<…>>`, for a worker has one thread.
+///
+/// News from outside, of another worker or process, come by a descriptor that it owns:
+///
+/// ```
+/// use std::{io::{self, Read}, os::{fd::{AsFd, BorrowedFd}, unix::net::UnixStream}};
+/// use forkd::session::{Application, Exchange, Flow, Limit, Peer, Session, Wake, Wakes};
+///
+/// /// Tells each client each time that the bell rings.
+/// struct Bell { line: UnixStream }
+/// struct Listener;
+///
+/// impl Application for Bell {
+///     type Session = Listener;
+///     fn open(&self, _: &Peer) -> Listener { Listener }
+///     fn descriptor(&self) -> Option<BorrowedFd<'_>> { Some(self.line.as_fd()) }
+///     fn on_news(&self) -> io::Result<Wakes> {
+///         // Non-blocking, and read until it is empty: what is left unread makes the worker spin.
+///         while (&self.line).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+///         Ok(Wakes::Everyone)
+///     }
+/// }
+///
+/// impl Session for Listener {
+///     fn on_open(&mut self, _: &mut Exchange<'_>) -> Flow { Flow::Wait(None) }
+///     fn on_bytes(&mut self, _: &mut Exchange<'_>) -> Flow { Flow::Stay }
+///     fn on_wake(&mut self, io: &mut Exchange<'_>, _: Wake) -> Flow {
+///         io.output().write(b"ding\n");
+///         Flow::Wait(None)
+///     }
+/// }
+/// ```
 pub trait Application {
     /// The state of one connection.
     type Session: Session;
 
     /// A connection was accepted.
     fn open(&self, peer: &Peer) -> Self::Session;
+
+    /// What the worker waits at beside its connections: when it becomes readable, [`Application::on_news`] is called. It
+    /// stays the same for the worker's life. Several are one in an epoll(7) set of the application's own.
+    ///
+    /// The models that serve one connection at a time wait at it while their session waits by [`Flow::Wait`]. The
+    /// processes of the per-connection model share it with their worker: there it must tell each who reads it.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// The [descriptor](Application::descriptor) is readable: reads it until it would block, keeps what came, and says
+    /// whose business it is.
+    ///
+    /// # Errors
+    /// What makes the worker useless: they become its last words, and the master replaces it. So does a panic.
+    fn on_news(&self) -> io::Result<Wakes> {
+        Ok(Wakes::Nobody)
+    }
 }
 
 /// The datagram twin of a [`Session`]: one value per worker and socket, no connection.
@@ -123,6 +208,8 @@ pub struct Exchange<'a> {
     row: &'a Row,
     draining: bool,
     ended: bool,
+    announced: bool,
+    now: Time,
 }
 
 impl<'a> Exchange<'a> {
@@ -130,8 +217,8 @@ impl<'a> Exchange<'a> {
     pub const MAX_UNCONSUMED: usize = 1 << 20;
 
     /// A call's view, made by a driver.
-    pub fn new(input: &'a [u8], output: &'a mut Output, row: &'a Row, draining: bool) -> Self {
-        Self { input, consumed: 0, output, row, draining, ended: false }
+    pub fn new(input: &'a [u8], output: &'a mut Output, row: &'a Row, draining: bool, now: Time) -> Self {
+        Self { input, consumed: 0, output, row, draining, ended: false, announced: false, now }
     }
 
     /// The bytes that wait to be consumed.
@@ -165,6 +252,12 @@ impl<'a> Exchange<'a> {
         self.draining
     }
 
+    /// When the driver's round began that brought the input: all calls of one round have the same moment. What a
+    /// session found out in a round may count as true for the rest of it.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
     /// A request is being served now: it stands in `status`, and in the log if the worker dies of it.
     pub fn begin(&mut self, request: &[u8]) {
         self.row.begin(request);
@@ -179,6 +272,17 @@ impl<'a> Exchange<'a> {
     /// Whether a message was answered in this call: the clocks of the next one start anew.
     pub fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// Has every other session of this worker called that waits by [`Flow::Wait`]: what they share has changed. They
+    /// are called after this call, once for any number of changes. Other workers hear nothing of it.
+    pub fn announce(&mut self) {
+        self.announced = true;
+    }
+
+    /// Whether this call has [announced](Exchange::announce) something.
+    pub fn announced(&self) -> bool {
+        self.announced
     }
 }
 

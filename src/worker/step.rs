@@ -3,13 +3,15 @@
 //! A driver reads bytes, takes a [`step`], sends what was written, and does what [`Then`] says. The session's own
 //! code runs here and nowhere else, so this is where its panics end.
 
+use std::time::Duration;
+
 use super::{
     guard,
     limits::Limits,
     output::Output,
-    session::{Exchange, Flow, Limit, Session},
+    session::{Exchange, Flow, Limit, Session, Wake},
 };
-use crate::ipc::row::Row;
+use crate::{ipc::row::Row, process::clock::Time};
 
 /// Why a session is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Step {
     Drain,
     /// That limit has passed.
     Late(Limit),
+    /// What it waited for has come.
+    Wake(Wake),
 }
 
 /// What a driver does once everything is sent.
@@ -33,6 +37,8 @@ pub enum Then {
     Read(Limit),
     /// Waits for what it waited for.
     Stay,
+    /// Waits for news, for this long at most.
+    Wait(Option<Duration>),
     /// Calls again: whole messages may be left over.
     Again,
     /// Closes.
@@ -50,6 +56,8 @@ pub struct Taken {
     pub consumed: usize,
     /// Whether a message was answered.
     pub ended: bool,
+    /// Whether the sessions that wait are to be called.
+    pub announced: bool,
 }
 
 /// Calls the session.
@@ -63,28 +71,31 @@ pub fn step<S: Session>(
     output: &mut Output,
     row: &Row,
     draining: bool,
+    now: Time,
 ) -> Result<Taken, String> {
-    let mut io = Exchange::new(input, output, row, draining);
+    let mut io = Exchange::new(input, output, row, draining, now);
     let flow = guard::contain(|| match step {
         Step::Open => session.on_open(&mut io),
         Step::Bytes => session.on_bytes(&mut io),
         Step::End => session.on_end(&mut io),
         Step::Drain => session.on_drain(&mut io),
         Step::Late(limit) => session.on_timeout(&mut io, limit),
+        Step::Wake(wake) => session.on_wake(&mut io, wake),
     })?;
-    let (consumed, ended) = (io.consumed(), io.ended());
+    let (consumed, ended, announced) = (io.consumed(), io.ended(), io.announced());
     let left = input.len() - consumed;
     let then = match flow {
         Flow::Close => Then::Close,
         Flow::CloseLingering => Then::Farewell,
         Flow::Read(_) | Flow::Stay if left > 0 && consumed > 0 && io.full() => Then::Again,
         // Nothing will come any more that it could wait for.
-        Flow::Read(_) | Flow::Stay if step == Step::End => Then::Close,
-        Flow::Read(_) | Flow::Stay if left > Exchange::MAX_UNCONSUMED => Then::Close,
+        Flow::Read(_) if step == Step::End => Then::Close,
+        Flow::Read(_) | Flow::Stay | Flow::Wait(_) if left > Exchange::MAX_UNCONSUMED => Then::Close,
         Flow::Read(limit) => Then::Read(limit),
         Flow::Stay => Then::Stay,
+        Flow::Wait(time) => Then::Wait(time),
     };
-    Ok(Taken { then, consumed, ended })
+    Ok(Taken { then, consumed, ended, announced })
 }
 
 /// What a session has left of its input, until there is more.
@@ -165,15 +176,18 @@ mod tests {
     }
 
     fn take(kind: Step, input: &[u8]) -> Result<Taken, String> {
-        step(&mut Lines, kind, input, &mut Output::new(), &Row::detached(), false)
+        step(&mut Lines, kind, input, &mut Output::new(), &Row::detached(), false, Time::ZERO)
     }
 
     #[test]
     fn a_session_that_stopped_because_the_output_is_full_is_called_again() {
         let some = take(Step::Bytes, b"a\nb\nc").unwrap();
-        assert_eq!(some, Taken { then: Then::Read(Limit::Header), consumed: 4, ended: true });
+        assert_eq!(
+            some,
+            Taken { then: Then::Read(Limit::Header), consumed: 4, ended: true, announced: false }
+        );
         let full = take(Step::Bytes, b"a\nb\nc\nd\n").unwrap();
-        assert_eq!(full, Taken { then: Then::Again, consumed: 6, ended: true });
+        assert_eq!(full, Taken { then: Then::Again, consumed: 6, ended: true, announced: false });
         // All was consumed: there is nothing to call it for.
         assert_eq!(take(Step::Bytes, b"a\nb\nc\n").unwrap().then, Then::Read(Limit::Idle));
     }

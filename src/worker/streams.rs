@@ -57,7 +57,7 @@ where
 impl<A: Application> Desk for Pumped<A> {
     fn serve(&self, mut link: Link) -> io::Result<()> {
         let session = guard::contain(|| self.application.open(link.peer())).map_err(panicked)?;
-        pump(session, &mut link, &mut self.buffer.borrow_mut())
+        pump(&self.application, session, &mut link, &mut self.buffer.borrow_mut())
     }
 }
 

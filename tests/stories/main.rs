@@ -12,6 +12,7 @@ mod config;
 mod daemon;
 mod examples;
 mod explain;
+mod lab;
 mod library;
 mod models;
 mod orphans;

@@ -1,6 +1,6 @@
 //! From a [`Response`] to bytes: the head, and as much of the body as goes by copy.
 
-use std::os::unix::fs::FileExt;
+use std::{io, os::unix::fs::FileExt};
 
 use super::{Body, Response, Status};
 use crate::{
@@ -11,11 +11,13 @@ use crate::{
 /// Up to this size a file is read and goes out in one piece with its head; a larger one is sent from its descriptor.
 const SMALL_FILE: u64 = 16 << 10;
 
-/// Where answers are written: the date of this second, and room that is used again and again.
+/// Up to this size a body that others hold too is copied behind its head: a second piece to send costs more.
+const COPIED: usize = 4 << 10;
+
+/// Where answers are written, under the date of this second.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     pub date: DateCache,
-    page: Vec<u8>,
 }
 
 /// Which part of an answer the method asks for.
@@ -42,94 +44,88 @@ impl Desk {
     /// # Errors
     /// What the handler put into it cannot be sent; nothing was written.
     pub fn answer(
-        &mut self,
+        &self,
         response: &Response,
         part: Part,
         persistence: Persistence,
         output: &mut Output,
     ) -> Result<Written, Unsendable> {
-        self.page.clear();
-        self.head(response, persistence)?;
-        if part == Part::Head || !response.status.has_body() {
-            output.write(&self.page);
-            return Ok(Written::Whole);
+        let mark = output.mark();
+        if let Err(reason) = self.head(response, persistence, output.tail()) {
+            output.rewind(mark);
+            return Err(reason);
         }
-        if self.body(&response.body, output).is_err() {
+        let has_body = part == Part::All && response.status.has_body();
+        if has_body && write(&response.body, output).is_err() {
+            output.rewind(mark);
             return Ok(Written::FileShrank);
         }
-        output.write(&self.page);
         Ok(Written::Whole)
     }
 
-    /// Writes a body: what is short behind what stands on the page, what is long from where it lies.
-    fn body(&mut self, body: &Body, output: &mut Output) -> std::io::Result<()> {
-        match body {
-            Body::Static(bytes) => self.page.extend_from_slice(bytes),
-            Body::Owned(bytes) => self.page.extend_from_slice(bytes),
-            Body::Shared(bytes) => {
-                self.turn_over(output);
-                output.share(bytes.clone());
-            }
-            Body::File(part) if body.len() <= SMALL_FILE => self.read(part)?,
-            Body::File(part) => {
-                self.turn_over(output);
-                output.file(part.clone());
-            }
-            Body::Pieces(pieces) => self.pieces(pieces, body.len(), output)?,
-        }
-        Ok(())
-    }
-
-    /// Writes a body of pieces. Files are read here only where all of them are: once the head has left the page, a
-    /// file that has become shorter is found by who sends it.
-    fn pieces(&mut self, pieces: &[Body], length: u64, output: &mut Output) -> std::io::Result<()> {
-        for piece in pieces {
-            match piece {
-                Body::File(part) if length > SMALL_FILE => {
-                    self.turn_over(output);
-                    output.file(part.clone());
-                }
-                Body::Static(_) | Body::Owned(_) | Body::Shared(_) | Body::File(_) | Body::Pieces(_) => {
-                    self.body(piece, output)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands what stands on the page to the output, to go before what comes next.
-    fn turn_over(&mut self, output: &mut Output) {
-        output.write(&self.page);
-        self.page.clear();
-    }
-
     /// Writes the answer to a request that is not served; nothing can follow it.
-    pub fn refuse(&mut self, refusal: Refusal, output: &mut Output) {
+    pub fn refuse(&self, refusal: Refusal, output: &mut Output) {
         let text = format!("{}: {}\n", refusal.status, refusal.why);
         let response = Response::text(text).status(refusal.status);
         let written = self.answer(&response, Part::All, Persistence::Close, output);
         debug_assert_eq!(written, Ok(Written::Whole), "a refusal has nothing in it that cannot be sent");
     }
 
-    fn head(&mut self, response: &Response, persistence: Persistence) -> Result<(), Unsendable> {
-        let mut head = HeadEncoder::begin(&mut self.page, response.status, self.date.text())?;
+    fn head(
+        &self,
+        response: &Response,
+        persistence: Persistence,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsendable> {
+        let mut head = HeadEncoder::begin(out, response.status, self.date.text())?;
         if let Some(content_type) = &response.content_type {
             head.field("Content-Type", content_type)?;
         }
         for (name, value) in &response.fields {
             head.field(name, value)?;
         }
+        if let Some(lines) = &response.rendered {
+            head.rendered(lines);
+        }
         head.end(response.status.has_body().then(|| response.body.len()), persistence);
         Ok(())
     }
+}
 
-    /// Reads a small file behind the head.
-    fn read(&mut self, part: &FileRange) -> std::io::Result<()> {
-        let start = self.page.len();
-        let length = part.range.end.saturating_sub(part.range.start) as usize;
-        self.page.resize(start + length, 0);
-        part.file.read_exact_at(&mut self.page[start..], part.range.start)
+/// Writes a body: what is short behind the head, what is long from where it lies.
+fn write(body: &Body, output: &mut Output) -> io::Result<()> {
+    match body {
+        Body::Static(bytes) => output.write(bytes),
+        Body::Owned(bytes) => output.write(bytes),
+        Body::Shared(bytes) if bytes.len() <= COPIED => output.write(bytes),
+        Body::Shared(bytes) => output.share(bytes.clone()),
+        Body::File(part) if body.len() <= SMALL_FILE => read(part, output.tail())?,
+        Body::File(part) => output.file(part.clone()),
+        Body::Pieces(pieces) => write_pieces(pieces, body.len(), output)?,
     }
+    Ok(())
+}
+
+/// Writes a body of pieces. Files are read here only where all of them are small: what is found to be shorter by whoever
+/// sends it ends the connection.
+fn write_pieces(pieces: &[Body], length: u64, output: &mut Output) -> io::Result<()> {
+    for piece in pieces {
+        match piece {
+            Body::File(part) if length > SMALL_FILE => output.file(part.clone()),
+            Body::Static(_) | Body::Owned(_) | Body::Shared(_) | Body::File(_) | Body::Pieces(_) => {
+                write(piece, output)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a small file behind the head.
+fn read(part: &FileRange, out: &mut Vec<u8>) -> io::Result<()> {
+    let start = out.len();
+    let length = part.range.end.saturating_sub(part.range.start) as usize;
+    out.resize(start + length, 0);
+    part.file.read_exact_at(&mut out[start..], part.range.start)
 }
 
 /// The answer in place of one that cannot be sent.

@@ -1,16 +1,19 @@
 //! What all connections of one worker share: the handler, the limits, the date, and room to write a head in.
 
 use std::{
+    any::Any,
     cell::RefCell,
+    io,
+    os::fd::BorrowedFd,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     time::SystemTime,
 };
 
-use super::{HttpSession, Request, Response, answer::Desk};
+use super::{Handler, HttpSession, Request, Response, answer::Desk};
 use crate::{
     protocol::http::{HeadLimits, Status},
-    worker::session::{Application, Peer},
+    worker::session::{Application, Peer, Wakes},
 };
 
 /// HTTP/1.1 over a handler, as an [`Application`] for any worker model.
@@ -31,7 +34,7 @@ pub struct Http<H> {
 /// The shared part of all sessions. A worker has one thread, so counting references needs no atomics.
 #[derive(Debug)]
 pub(super) struct Engine<H> {
-    handler: H,
+    pub handler: H,
     pub heads: HeadLimits,
     pub body: u64,
     pub desk: RefCell<Desk>,
@@ -40,6 +43,13 @@ pub(super) struct Engine<H> {
 impl<H: Fn(&Request<'_>) -> Response> Http<H> {
     /// An application that takes requests with heads of up to 32 KiB and bodies of up to 1 MiB.
     pub fn new(handler: H) -> Self {
+        Self::serving(handler)
+    }
+}
+
+impl<H: Handler> Http<H> {
+    /// The same over any handler.
+    pub fn serving(handler: H) -> Self {
         let (heads, body) = (HeadLimits::default(), 1 << 20);
         Self { engine: Rc::new(Engine { handler, heads, body, desk: RefCell::default() }) }
     }
@@ -68,26 +78,36 @@ impl<H: Fn(&Request<'_>) -> Response> Http<H> {
     }
 }
 
-impl<H: Fn(&Request<'_>) -> Response> Application for Http<H> {
+impl<H: Handler> Application for Http<H> {
     type Session = HttpSession<H>;
 
     fn open(&self, peer: &Peer) -> HttpSession<H> {
         HttpSession::new(Rc::clone(&self.engine), peer.clone())
     }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.engine.handler.descriptor()
+    }
+
+    fn on_news(&self) -> io::Result<Wakes> {
+        self.engine.handler.on_news()
+    }
 }
 
-impl<H: Fn(&Request<'_>) -> Response> Engine<H> {
+impl<H: Handler> Engine<H> {
     /// The handler's answer; a panic is a 500, a line in the log, and nothing more: the next request is served.
     pub fn call(&self, request: &Request<'_>) -> Response {
-        // The handler is `Fn`: what it breaks halfway is behind its own locks and cells, which poison or not by their
+        // The handler is shared: what it breaks halfway is behind its own locks and cells, which poison or not by their
         // own rules. Nothing of ours is touched while it runs.
-        catch_unwind(AssertUnwindSafe(|| (self.handler)(request))).unwrap_or_else(|panic| {
-            let words = panic.downcast_ref::<&str>().copied();
-            let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            // Quoted, because a target may hold what a terminal would obey.
-            let asked = format!("{} {}", request.method(), request.target());
-            log::error!("the handler of {asked:?} panicked: {:?}", words.unwrap_or("no words"));
-            Response::text("500 Internal Server Error\n").status(Status::INTERNAL_SERVER_ERROR)
+        catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)))
+            .unwrap_or_else(|panic| panicked(&format!("{} {}", request.method(), request.target()), &*panic))
+    }
+
+    /// Calls other code of the handler's, for the request with this head; a panic is the same answer.
+    pub fn contain<T>(&self, head: &[u8], call: impl FnOnce() -> T) -> Result<T, Response> {
+        catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+            let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
+            panicked(&String::from_utf8_lossy(line), &*panic)
         })
     }
 
@@ -95,4 +115,13 @@ impl<H: Fn(&Request<'_>) -> Response> Engine<H> {
     pub fn look_at_the_clock(&self) {
         self.desk.borrow_mut().date.at(SystemTime::now());
     }
+}
+
+/// Says in the log what happened, and in the answer that something did.
+fn panicked(asked: &str, panic: &(dyn Any + Send)) -> Response {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    // Quoted, because a target may hold what a terminal would obey.
+    log::error!("the handler of {asked:?} panicked: {:?}", words.unwrap_or("no words"));
+    Response::text("500 Internal Server Error\n").status(Status::INTERNAL_SERVER_ERROR)
 }

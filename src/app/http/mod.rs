@@ -18,6 +18,8 @@
 
 mod answer;
 mod engine;
+mod handler;
+mod incoming;
 mod request;
 mod response;
 mod session;
@@ -27,6 +29,7 @@ mod tests;
 
 pub use crate::protocol::http::{Fields, Status};
 pub use engine::Http;
+pub use handler::{Handler, Intake, Receiver};
 pub use request::Request;
 pub use response::{Body, Response};
 pub use session::HttpSession;

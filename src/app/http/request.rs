@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::Fields;
-use crate::{protocol::http::Head, worker::session::Peer};
+use crate::{
+    protocol::http::{self, Head},
+    worker::session::{Peer, Time},
+};
 
 /// One request with its whole body, borrowed from the bytes that it came in.
 #[derive(Clone, Copy)]
@@ -11,11 +14,17 @@ pub struct Request<'a> {
     head: &'a Head<'a>,
     body: &'a [u8],
     peer: &'a Peer,
+    received: Time,
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer) -> Self {
-        Self { head, body, peer }
+    pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer, received: Time) -> Self {
+        Self { head, body, peer, received }
+    }
+
+    /// When the worker's round began in which it was complete.
+    pub(crate) fn received(&self) -> Time {
+        self.received
     }
 
     /// Its method, in the case in which it came: `GET`.
@@ -59,6 +68,15 @@ impl<'a> Request<'a> {
     /// Its body; empty if it has none.
     pub fn body(&self) -> &'a [u8] {
         self.body
+    }
+
+    /// How many bytes its body has; `None` if it comes in chunks and nobody has said.
+    pub fn content_length(&self) -> Option<u64> {
+        match self.head.body {
+            http::Body::Empty => Some(0),
+            http::Body::Length(length) => Some(length),
+            http::Body::Chunked => None,
+        }
     }
 
     /// Who asks, and by which listener.

@@ -21,6 +21,8 @@ pub struct Response {
     pub(super) status: Status,
     pub(super) content_type: Option<Cow<'static, str>>,
     pub(super) fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// Fields of our own making, as they are sent.
+    pub(super) rendered: Option<Arc<[u8]>>,
     pub(super) body: Body,
     pub(super) closes: bool,
 }
@@ -86,6 +88,7 @@ impl Response {
             status: status.into(),
             content_type: None,
             fields: Vec::new(),
+            rendered: None,
             body: Body::Static(b""),
             closes: false,
         }
@@ -115,6 +118,13 @@ impl Response {
         } else {
             self.fields.push((name, value));
         }
+        self
+    }
+
+    /// The same answer with these lines behind its other fields. They must be whole and lawful.
+    #[must_use]
+    pub(crate) fn rendered(mut self, fields: Arc<[u8]>) -> Self {
+        self.rendered = Some(fields);
         self
     }
 

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use super::{
-    Request, Response,
+    Handler, Intake, Request, Response,
     answer::{Part, Written, unsendable},
     engine::Engine,
+    incoming::{Destination, Incoming, Progress},
 };
 use crate::{
     protocol::http::{
-        Body, BodyDecoder, BodyPart, FieldStorage, Head, HeadParser, Parsed, Persistence, Refusal, Status,
+        Body, BodyDecoder, FieldStorage, Head, HeadParser, Parsed, Persistence, Refusal, Status,
         response::CONTINUE,
     },
     worker::session::{Exchange, Flow, Limit, Peer, Session},
@@ -22,16 +23,7 @@ pub struct HttpSession<H> {
     peer: Peer,
     parser: HeadParser,
     /// The request whose body is still coming.
-    pending: Option<Box<Pending>>,
-}
-
-/// A request whose body did not come in one piece with its head.
-#[derive(Debug)]
-struct Pending {
-    /// The bytes of its head. It is parsed again when the body is complete, which costs less than to own its parts.
-    head: Vec<u8>,
-    body: Vec<u8>,
-    decoder: BodyDecoder,
+    incoming: Option<Box<Incoming>>,
 }
 
 /// What comes after a look at the input.
@@ -42,12 +34,12 @@ enum Turn {
     Over(Flow),
 }
 
-impl<H: Fn(&Request<'_>) -> Response> Session for HttpSession<H> {
+impl<H: Handler> Session for HttpSession<H> {
     fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow {
         self.engine.look_at_the_clock();
         loop {
-            let turn = match self.pending.take() {
-                Some(pending) => self.resume(pending, io),
+            let turn = match self.incoming.take() {
+                Some(incoming) => self.resume(incoming, io),
                 None => self.begin(io),
             };
             match turn {
@@ -73,9 +65,9 @@ impl<H: Fn(&Request<'_>) -> Response> Session for HttpSession<H> {
     }
 }
 
-impl<H: Fn(&Request<'_>) -> Response> HttpSession<H> {
+impl<H: Handler> HttpSession<H> {
     pub(super) fn new(engine: Rc<Engine<H>>, peer: Peer) -> Self {
-        Self { engine, peer, parser: HeadParser::new(), pending: None }
+        Self { engine, peer, parser: HeadParser::new(), incoming: None }
     }
 
     /// Looks for a request at the start of the input.
@@ -94,63 +86,105 @@ impl<H: Fn(&Request<'_>) -> Response> HttpSession<H> {
             Ok(Parsed::Incomplete) => return Turn::Over(Flow::Read(Limit::Header)),
             Err(refusal) => return Turn::Over(self.refuse(refusal, io)),
         };
-        let decoder = match BodyDecoder::new(head.body, self.engine.body) {
+        if head.body != Body::Empty {
+            return self.take_in(&head, io);
+        }
+        io.consume(head.length);
+        self.serve(&head, &input[..head.length], &[], io)
+    }
+
+    /// Asks where the body goes, and takes what has come of it. From here on the input is consumed as it comes.
+    fn take_in(&mut self, head: &Head<'_>, io: &mut Exchange<'_>) -> Turn {
+        let bytes = &io.input()[..head.length];
+        let engine = Rc::clone(&self.engine);
+        let request = Request::new(head, &[], &self.peer, io.now());
+        let intake = engine.contain(bytes, || engine.handler.intake(&request)).unwrap_or_else(Intake::Refuse);
+        let (into, limit) = match intake {
+            Intake::Gather => (Destination::Memory(Vec::new()), engine.body),
+            Intake::Stream { receiver, limit } => (Destination::Receiver(receiver), limit),
+            Intake::Refuse(response) => return self.decline(head, bytes, response, io),
+        };
+        let decoder = match BodyDecoder::new(head.body, limit) {
             Ok(decoder) => decoder,
             Err(refusal) => return Turn::Over(self.refuse(refusal, io)),
         };
-        match whole_body(&head, input) {
-            Some(body) => {
+        let whole = whole_body(head, io.input());
+        match (&into, whole) {
+            // All of it is there: nothing need be copied.
+            (Destination::Memory(_), Some(body)) => {
                 io.consume(head.length + body.len());
-                self.serve(&head, &input[..head.length], body, io)
+                self.serve(head, bytes, body, io)
             }
-            None => self.suspend(&head, decoder, io),
+            _ => {
+                io.consume(head.length);
+                if head.expects_continue && io.input().is_empty() {
+                    io.output().write(CONTINUE);
+                }
+                self.resume(Incoming::new(bytes, decoder, into), io)
+            }
         }
     }
 
-    /// Waits for the rest of a body. From here on the input is consumed as it comes.
-    fn suspend(&mut self, head: &Head<'_>, decoder: BodyDecoder, io: &mut Exchange<'_>) -> Turn {
-        let bytes = &io.input()[..head.length];
-        io.consume(head.length);
-        if head.expects_continue && io.input().is_empty() {
-            io.output().write(CONTINUE);
+    /// Answers without the body. The next request can be told from its rest only if that is here already.
+    fn decline(&self, head: &Head<'_>, bytes: &[u8], response: Response, io: &mut Exchange<'_>) -> Turn {
+        let whole = whole_body(head, io.input()).map(<[u8]>::len);
+        io.consume(whole.map_or(io.input().len(), |length| head.length + length));
+        io.begin(first_line(head, bytes));
+        match whole {
+            Some(_) => self.answer(head, first_line(head, bytes), &response, io),
+            None => {
+                self.answer(head, first_line(head, bytes), &response.close(), io);
+                Turn::Over(Flow::CloseLingering)
+            }
         }
-        self.resume(Box::new(Pending { head: bytes.to_vec(), body: Vec::new(), decoder }), io)
     }
 
     /// Takes what has come of a body, and serves the request if that was all.
-    fn resume(&mut self, mut pending: Box<Pending>, io: &mut Exchange<'_>) -> Turn {
-        loop {
-            let mut input = io.input();
-            let before = input.len();
-            let part = pending.decoder.decode(&mut input);
-            io.consume(before - input.len());
-            match part {
-                Ok(BodyPart::Data(bytes)) => pending.body.extend_from_slice(bytes),
-                Ok(BodyPart::More) => {
-                    self.pending = Some(pending);
-                    return Turn::Over(Flow::Read(Limit::Body));
-                }
-                Ok(BodyPart::End) => break,
-                Err(refusal) => return Turn::Over(self.refuse(refusal, io)),
+    fn resume(&mut self, incoming: Box<Incoming>, io: &mut Exchange<'_>) -> Turn {
+        let engine = Rc::clone(&self.engine);
+        match incoming.take(&engine, io) {
+            Progress::More(incoming) => {
+                self.incoming = Some(incoming);
+                Turn::Over(Flow::Read(Limit::Body))
             }
-        }
-        let mut storage = FieldStorage::new();
-        match HeadParser::new().parse(&pending.head, &mut storage, &self.engine.heads) {
-            Ok(Parsed::Head(head)) => self.serve(&head, &pending.head, &pending.body, io),
-            Ok(Parsed::Incomplete) | Err(_) => unreachable!("the same bytes were a head before"),
+            Progress::Whole(incoming) => incoming.finish(&engine.heads, |head, line, into| {
+                io.begin(line);
+                let response = match into {
+                    Destination::Memory(body) => {
+                        engine.call(&Request::new(head, &body, &self.peer, io.now()))
+                    }
+                    Destination::Receiver(receiver) => {
+                        let request = Request::new(head, &[], &self.peer, io.now());
+                        engine.contain(line, || receiver.finish(&request)).unwrap_or_else(|response| response)
+                    }
+                };
+                self.answer(head, line, &response, io)
+            }),
+            Progress::Bad(refusal) => Turn::Over(self.refuse(refusal, io)),
+            Progress::Unwanted(incoming, response) => {
+                io.consume(io.input().len());
+                let response = response.close();
+                incoming.finish(&engine.heads, |head, line, _| self.answer(head, line, &response, io));
+                Turn::Over(Flow::CloseLingering)
+            }
         }
     }
 
-    /// Answers a whole request, whose bytes were consumed.
+    /// Serves a whole request, whose bytes were consumed.
     fn serve(&self, head: &Head<'_>, bytes: &[u8], body: &[u8], io: &mut Exchange<'_>) -> Turn {
-        io.begin(first_line(head, bytes));
-        let request = Request::new(head, body, &self.peer);
-        let response = self.engine.call(&request);
-        let persistence = persistence(head, &response, io);
+        let line = first_line(head, bytes);
+        io.begin(line);
+        let response = self.engine.call(&Request::new(head, body, &self.peer, io.now()));
+        self.answer(head, line, &response, io)
+    }
+
+    /// Writes the answer to a request.
+    fn answer(&self, head: &Head<'_>, line: &[u8], response: &Response, io: &mut Exchange<'_>) -> Turn {
+        let persistence = persistence(head, response, io);
         let part = if head.method == "HEAD" { Part::Head } else { Part::All };
-        let mut desk = self.engine.desk.borrow_mut();
-        let written = desk.answer(&response, part, persistence, io.output()).or_else(|reason| {
-            let asked = String::from_utf8_lossy(first_line(head, bytes));
+        let desk = self.engine.desk.borrow();
+        let written = desk.answer(response, part, persistence, io.output()).or_else(|reason| {
+            let asked = String::from_utf8_lossy(line);
             desk.answer(&unsendable(reason, &asked), part, persistence, io.output())
         });
         io.end();
@@ -168,7 +202,7 @@ impl<H: Fn(&Request<'_>) -> Response> HttpSession<H> {
     /// Answers what is not served, and hears no more.
     fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
-        self.engine.desk.borrow_mut().refuse(refusal, io.output());
+        self.engine.desk.borrow().refuse(refusal, io.output());
         Flow::CloseLingering
     }
 }
@@ -184,7 +218,7 @@ fn whole_body<'a>(head: &Head<'_>, input: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// `GET /tea`, as it stands at the start of a head.
-fn first_line<'a>(head: &Head<'_>, bytes: &'a [u8]) -> &'a [u8] {
+pub(super) fn first_line<'a>(head: &Head<'_>, bytes: &'a [u8]) -> &'a [u8] {
     let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     &line[..line.len().min(head.method.len() + 1 + head.target.whole.len())]
 }

@@ -216,3 +216,87 @@ fn what_came_before_the_end_is_answered() {
     client.kept.extend_from_slice(b"t: a\r\n\r\n");
     assert_eq!(read(client.end()).0, HELLO);
 }
+
+/// Takes bodies at `/sink` as they come, and refuses those at `/full` and `/no`.
+struct Sink;
+struct Letters(String);
+
+impl Handler for Sink {
+    fn handle(&self, request: &Request<'_>) -> Response {
+        Response::text(format!("handled {}", request.body().len()))
+    }
+
+    fn intake(&self, request: &Request<'_>) -> Intake {
+        match request.path() {
+            "/no" => Intake::Refuse(Response::text("no thanks").status(403)),
+            "/panic" => panic!("as asked"),
+            "/sink" => Intake::stream(Letters(format!("{:?} ", request.content_length())), 20_000),
+            _ => Intake::Gather,
+        }
+    }
+}
+
+impl Receiver for Letters {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        assert!(!bytes.contains(&b'!'), "as asked");
+        if bytes.contains(&b'F') {
+            return Err(Response::text("full").status(507));
+        }
+        self.0.push_str(&format!("+{}", bytes.len()));
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, request: &Request<'_>) -> Response {
+        assert!(request.body().is_empty());
+        Response::text(format!("{} {}", request.path(), self.0))
+    }
+}
+
+fn sink() -> Wire<HttpSession<Sink>> {
+    Wire::new(Http::serving(Sink).body_limit(10_000).open(&nobody()), Pace::Steady)
+}
+
+#[test]
+fn a_receiver_gets_the_body_as_it_comes() {
+    let mut client = sink();
+    let head = "PUT /sink HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nExpect: 100-continue\r\n\r\n";
+    assert_eq!(client.send(head.as_bytes()).0, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(client.send(b"abcd"), (vec![], Flow::Read(Limit::Body)));
+    assert!(read(client.send(b"ef")).0.ends_with("\r\n\r\n/sink Some(6) +4+2"));
+    let chunked =
+        "PUT /sink HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let (answer, flow) = read(client.send(format!("{chunked}{chunked}").as_bytes()));
+    assert_eq!((answer.matches("/sink None +3+2").count(), flow), (2, IDLE), "{answer}");
+}
+
+#[test]
+fn a_receiver_has_a_limit_of_its_own_and_may_end_it_before() {
+    for (path, body, status) in [
+        ("/sink", "x".repeat(20_000), "200"),
+        ("/sink", "x".repeat(20_001), "413"),
+        ("/other", "x".repeat(10_000), "200"),
+        ("/other", "x".repeat(10_001), "413"),
+        ("/sink", "so Far".into(), "507"),
+        ("/sink", "so far!".into(), "500"),
+        ("/panic", "x".into(), "500"),
+    ] {
+        let length = body.len();
+        let request = format!("PUT {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+        let (answer, flow) = read(sink().send(request.as_bytes()));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {length}: {answer}");
+        let kept = !answer.contains("Connection: close");
+        assert_eq!(flow, if kept { IDLE } else { Flow::CloseLingering });
+        assert_eq!(kept, status == "200" || path == "/panic", "{path} {length}: {answer}");
+    }
+}
+
+#[test]
+fn a_body_that_nobody_wants_is_not_waited_for() {
+    let head = "PUT /no HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    let (answer, flow) = read(sink().send(head.as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("Connection: close"), "{answer}");
+    assert_eq!(flow, Flow::CloseLingering);
+    let (answer, flow) = read(sink().send(format!("{head}abc{head}").as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.matches("close").count() == 1, "{answer}");
+    assert_eq!((answer.matches("no thanks").count(), flow), (2, Flow::CloseLingering));
+}

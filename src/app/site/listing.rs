@@ -12,7 +12,7 @@ use nix::{
     sys::stat::{FileStat, SFlag, fstatat},
 };
 
-use super::root::{Absent, Found};
+use super::root::{Absent, Found, Opened};
 
 /// The most entries that are listed. A directory of a million files would hold the worker up for seconds.
 const MOST: usize = 10_000;
@@ -90,7 +90,9 @@ fn entry(directory: &Dir, name: Vec<u8>, follow: impl Fn(&[u8]) -> Option<Found>
 /// What the symbolic link of this name leads to.
 fn linked(name: Vec<u8>, follow: impl Fn(&[u8]) -> Option<Found>) -> Option<Entry> {
     Some(match follow(&name)? {
-        Found::File(file) => Entry { name, kind: Kind::File(file.length), modified: Some(file.modified) },
+        Found::File(Opened { metadata, .. }) => {
+            Entry { name, kind: Kind::File(metadata.len()), modified: metadata.modified().ok() }
+        }
         Found::Directory(_) => Entry { name, kind: Kind::Directory, modified: None },
     })
 }

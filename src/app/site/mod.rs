@@ -8,6 +8,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod cache;
 mod file;
 mod listing;
 mod media;
@@ -24,7 +25,8 @@ use crate::{
     app::http::{Http, Request, Response, Status},
     protocol::http::RelativePath,
 };
-use root::{Absent, Found, Root};
+use cache::{Asset, Cache};
+use root::{Absent, Root};
 
 /// What is served for a directory that has it.
 const INDEX: &[u8] = b"index.html";
@@ -39,6 +41,7 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 #[derive(Debug)]
 pub struct Site {
     root: Root,
+    files: Cache,
 }
 
 impl Site {
@@ -47,7 +50,11 @@ impl Site {
     /// # Errors
     /// Those of open(2): it is missing, no directory, or may not be read.
     pub fn open(directory: impl AsRef<Path>) -> io::Result<Self> {
-        Ok(Self { root: Root::open(directory.as_ref())? })
+        Ok(Self::of(Root::open(directory.as_ref())?))
+    }
+
+    fn of(root: Root) -> Self {
+        Self { root, files: Cache::new() }
     }
 
     /// The site as an application of its own.
@@ -66,24 +73,42 @@ impl Site {
     }
 
     fn get(&self, request: &Request<'_>) -> Result<Response, Absent> {
+        let now = request.received();
+        // Only what may be seen is kept there.
+        let kept = RelativePath::plain(request.path()).and_then(|name| self.files.get(&self.root, name, now));
+        if let Some(file) = kept {
+            return Ok(file.answer(request));
+        }
         let path = RelativePath::parse(request.path()).ok_or(Absent::NoPath)?;
         if path.is_hidden() {
             return Err(Absent::NotFound);
         }
-        match self.root.find(&path)? {
-            Found::File(_) if path.has_trailing_slash() => Err(Absent::NotFound),
-            Found::File(file) => Ok(file.answer(request, path.name().unwrap_or_default())),
-            Found::Directory(_) if !path.has_trailing_slash() => Ok(redirect(path, request.query())),
-            Found::Directory(directory) => match self.root.find(&path.child(INDEX)) {
-                Ok(Found::File(index)) => Ok(index.answer(request, INDEX)),
-                Ok(Found::Directory(_)) | Err(Absent::NotFound) => self.list(directory, &path),
-                Err(absent) => Err(absent),
-            },
+        if path.has_trailing_slash() {
+            return self.index(&path, request);
+        }
+        match self.files.find(&self.root, &path.join(), now)? {
+            Asset::File(file) => Ok(file.answer(request)),
+            Asset::Directory(_) => Ok(redirect(path, request.query())),
+        }
+    }
+
+    /// The index of a directory, or its listing.
+    fn index(&self, path: &RelativePath, request: &Request<'_>) -> Result<Response, Absent> {
+        let now = request.received();
+        match self.files.find(&self.root, &path.child(INDEX).join(), now) {
+            Ok(Asset::File(index)) => Ok(index.answer(request)),
+            Ok(Asset::Directory(_)) | Err(Absent::NotFound) => {
+                match self.files.find(&self.root, &path.join(), now)? {
+                    Asset::File(_) => Err(Absent::NotFound),
+                    Asset::Directory(directory) => self.list(directory, path),
+                }
+            }
+            Err(absent) => Err(absent),
         }
     }
 
     fn list(&self, directory: std::os::fd::OwnedFd, path: &RelativePath) -> Result<Response, Absent> {
-        let listing = listing::read(directory, |name| self.root.find(&path.child(name)).ok())?;
+        let listing = listing::read(directory, |name| self.root.find(&path.child(name).join()).ok())?;
         Ok(Response::html(page::render(path, &listing))
             .header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
             .header("Cache-Control", "no-cache"))

@@ -1,4 +1,4 @@
-//! What a path of a request leads to below the directory that is served, and what it means if nothing is there.
+//! What a name leads to below the directory that is served, and what it means if nothing is there.
 
 use std::{
     fs::{File, Metadata},
@@ -9,13 +9,10 @@ use std::{
 
 use nix::errno::Errno;
 
-use super::file::SiteFile;
+use super::file::Identity;
 #[cfg(test)]
 pub use crate::app::beneath::Way;
-use crate::{
-    app::beneath::{Beneath, READ},
-    protocol::http::RelativePath,
-};
+use crate::app::beneath::{Beneath, READ};
 
 /// The directory that is served.
 #[derive(Debug)]
@@ -27,9 +24,25 @@ pub struct Root {
 #[derive(Debug)]
 pub enum Found {
     /// A regular file.
-    File(SiteFile),
+    File(Opened),
     /// A directory, open for reading.
     Directory(OwnedFd),
+}
+
+/// An open file, and what was known of it then.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its descriptor.
+    pub file: File,
+    /// What fstat(2) said.
+    pub metadata: Metadata,
+}
+
+impl Opened {
+    /// Which state of which file this is.
+    pub fn identity(&self) -> Identity {
+        Identity::of(&self.metadata)
+    }
 }
 
 /// Why there is nothing to serve.
@@ -59,15 +72,21 @@ impl Root {
         Self { beneath: self.beneath.by(way) }
     }
 
-    /// Opens what the path leads to, and looks what it is.
-    pub fn find(&self, path: &RelativePath) -> Result<Found, Absent> {
-        let opened = self.beneath.open(&path.join(), READ);
+    /// Opens what stands under this name, a path relative to the root, and looks what it is.
+    pub fn find(&self, name: &[u8]) -> Result<Found, Absent> {
+        let opened = self.beneath.open(name, READ);
         let file = File::from(opened.map_err(absent)?);
         let metadata = file.metadata().map_err(|error| {
-            log::error!("cannot look at {:?}: {error}", path.url());
+            log::error!("cannot look at {:?}: {error}", String::from_utf8_lossy(name));
             Absent::Broken
         })?;
         sort(file, metadata)
+    }
+
+    /// Which state of which file stands under this name now. Nothing is opened: it tells whether a file that *was*
+    /// opened below the root is still the one, and not whether one may be given away.
+    pub fn identity(&self, name: &[u8]) -> Option<Identity> {
+        self.beneath.look(name).ok().as_ref().map(Identity::from)
     }
 }
 
@@ -76,7 +95,7 @@ fn sort(file: File, metadata: Metadata) -> Result<Found, Absent> {
     if metadata.is_dir() {
         Ok(Found::Directory(file.into()))
     } else if metadata.is_file() {
-        Ok(Found::File(SiteFile::new(file, &metadata)))
+        Ok(Found::File(Opened { file, metadata }))
     } else {
         Err(Absent::Forbidden)
     }

@@ -46,7 +46,7 @@ fn directory() -> TempDir {
 
 /// The site of such a directory, its paths kept below it in this way.
 fn site(directory: &Path, way: Way) -> Site {
-    Site { root: Root::open(&directory.join("site")).unwrap().by(way) }
+    Site::of(Root::open(&directory.join("site")).unwrap().by(way))
 }
 
 /// The answer to one request, `head` being its first lines without the version.
@@ -158,8 +158,8 @@ fn a_root_that_is_a_link_itself_is_served() {
     let files = directory();
     symlink("site", files.path().join("link")).unwrap();
     let site = Site::open(files.path().join("link")).unwrap();
-    let found = site.root.find(&RelativePath::parse("/a.txt").unwrap());
-    assert!(matches!(found, Ok(Found::File(_))));
+    let found = site.root.find(b"a.txt");
+    assert!(matches!(found, Ok(root::Found::File(_))));
     assert!(Site::open(files.path().join("secret")).is_err(), "a file is no site");
 }
 

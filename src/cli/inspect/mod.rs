@@ -12,4 +12,10 @@ mod why;
 
 use super::out;
 
-pub use self::{decode::decode, doctor::doctor, tree::tree, why::why};
+pub use self::{
+    decode::decode,
+    doctor::doctor,
+    terminal::look,
+    tree::tree,
+    why::{locale, why},
+};

@@ -37,7 +37,7 @@ pub fn why(args: &args::Why) -> Result<ExitCode> {
 }
 
 /// The language of the environment, as setlocale(3) finds it.
-fn locale() -> Lang {
+pub fn locale() -> Lang {
     let value = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let found = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(value);
     Lang::of_locale(&found.unwrap_or_default())

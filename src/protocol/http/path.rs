@@ -46,6 +46,28 @@ impl RelativePath {
         Some(Self { segments, trailing_slash })
     }
 
+    /// The name of a file that a path gives as it stands: nothing in it is to be decoded, removed or hidden.
+    ///
+    /// ```
+    /// use forkd::protocol::http::RelativePath;
+    ///
+    /// assert_eq!(RelativePath::plain("/a/b.txt"), Some(&b"a/b.txt"[..]));
+    /// assert_eq!(RelativePath::plain("/a/"), None);
+    /// assert_eq!(RelativePath::plain("/.git"), None);
+    /// ```
+    pub fn plain(path: &str) -> Option<&[u8]> {
+        let name = path.as_bytes().strip_prefix(b"/")?;
+        // An empty name, one that begins with a dot, an escape, a NUL: each has a road of its own.
+        let mut before = b'/';
+        for &byte in name {
+            if byte == b'%' || byte == 0 || before == b'/' && (byte == b'/' || byte == b'.') {
+                return None;
+            }
+            before = byte;
+        }
+        (before != b'/').then_some(name)
+    }
+
     /// The names, from the top down; none of them is empty, a dot or two, or has a slash or NUL.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.segments.iter().map(Vec::as_slice)

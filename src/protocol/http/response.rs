@@ -82,6 +82,12 @@ impl<'a> HeadEncoder<'a> {
         Ok(())
     }
 
+    /// Writes whole lines that were made before, of fields that are lawful.
+    pub(crate) fn rendered(&mut self, lines: &[u8]) {
+        debug_assert!(lines.ends_with(b"\r\n"), "a line is not whole");
+        self.out.extend_from_slice(lines);
+    }
+
     /// Ends the head. `length` is the body's; `None` for an answer that has no body by its status.
     pub fn end(mut self, length: Option<u64>, persistence: Persistence) {
         match persistence {

@@ -9,6 +9,7 @@ use nix::sys::epoll::EpollFlags;
 
 use crate::{
     ipc::row::Row,
+    process::clock::Time,
     worker::{
         output::Output,
         session::Session,
@@ -27,6 +28,10 @@ pub struct Conn<S> {
     pub then: Then,
     /// Bytes since its clock began.
     pub progress: u64,
+    /// When its session wants to be woken.
+    pub alarm: Option<Time>,
+    /// Whether the peer has said that it will send no more, and the session waits for something else.
+    pub ended: bool,
     spill: Option<Box<Spill>>,
 }
 
@@ -39,7 +44,16 @@ struct Spill {
 impl<S: Session> Conn<S> {
     /// A connection that was accepted just now.
     pub fn new(socket: OwnedFd, session: S) -> Self {
-        Self { socket, session, interest: EpollFlags::empty(), then: Then::Stay, progress: 0, spill: None }
+        Self {
+            socket,
+            session,
+            interest: EpollFlags::empty(),
+            then: Then::Stay,
+            progress: 0,
+            alarm: None,
+            ended: false,
+            spill: None,
+        }
     }
 
     /// Its socket.
@@ -58,11 +72,12 @@ impl<S: Session> Conn<S> {
         output: &mut Output,
         row: &Row,
         draining: bool,
+        now: Time,
     ) -> Result<Taken, String> {
         match &mut self.spill {
             // The road of nearly every request: nothing was kept, and nothing is left.
             None => {
-                let taken = step(&mut self.session, kind, fresh, output, row, draining)?;
+                let taken = step(&mut self.session, kind, fresh, output, row, draining, now)?;
                 if taken.consumed < fresh.len() {
                     self.spill.get_or_insert_default().input.keep(fresh, taken.consumed);
                 }
@@ -70,7 +85,7 @@ impl<S: Session> Conn<S> {
             }
             Some(spill) => {
                 let input = spill.input.join(fresh);
-                let taken = step(&mut self.session, kind, input, output, row, draining)?;
+                let taken = step(&mut self.session, kind, input, output, row, draining, now)?;
                 spill.input.keep(fresh, taken.consumed);
                 self.let_go();
                 Ok(taken)

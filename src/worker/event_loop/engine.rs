@@ -4,12 +4,13 @@ use std::{io, time::Duration};
 
 use nix::{
     errno::Errno,
-    sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout},
+    sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
 };
 
 use super::{
     conn::Conn,
     table::{Key, Table, Wait},
+    wake::Alarms,
 };
 use crate::{
     ipc::row::Row,
@@ -21,7 +22,7 @@ use crate::{
         fairness::Fairness,
         limits::{Limits, timeout},
         output::Output,
-        session::{Application, Limit},
+        session::{Application, Limit, Wakes},
         step::Step,
     },
 };
@@ -43,6 +44,10 @@ pub struct Engine<'a, A: Application> {
     pub(super) limits: Limits,
     pub(super) now: Time,
     pub(super) drain: Option<Drain>,
+    /// When which sessions want to be woken.
+    pub(super) alarms: Alarms,
+    /// Whether a session has told of news since the others were last woken.
+    pub(super) announced: bool,
 }
 
 /// A drain that has begun, and when whatever is not finished is cut.
@@ -65,6 +70,9 @@ impl<'a, A: Application> Engine<'a, A> {
     /// When the kernel has no room for another epoll set.
     pub fn new(worker: &'a mut Worker, application: A, post: Post) -> io::Result<Self> {
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        if let Some(descriptor) = application.descriptor() {
+            set.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, Token::News.into()))?;
+        }
         Ok(Self {
             doors: Doors::open(&set, &worker.stop, worker.listeners())?,
             fairness: Fairness::new(worker.row().clone()),
@@ -78,6 +86,8 @@ impl<'a, A: Application> Engine<'a, A> {
             output: Output::new(),
             now: Time::now(),
             drain: None,
+            alarms: Alarms::default(),
+            announced: false,
             worker,
         })
     }
@@ -100,9 +110,11 @@ impl<'a, A: Application> Engine<'a, A> {
                 match Token::from(event.data()) {
                     Token::Own(key) => self.handle(Key::from_bits(key)),
                     Token::Door(number) => self.answer_door(number)?,
+                    Token::News => self.announced |= self.application.on_news()? == Wakes::Everyone,
                     Token::Stop => self.hear()?,
                 }
             }
+            self.wake_sleepers();
             self.end_waits()?;
         }
         Ok(())
@@ -118,7 +130,8 @@ impl<'a, A: Application> Engine<'a, A> {
     fn timeout(&self) -> EpollTimeout {
         let limits = self.table.deadline(|wait| self.limit(wait));
         let drain = self.drain.and_then(|drain| drain.deadline);
-        let due = [limits, drain, self.doors.rest_ends()].into_iter().flatten().min();
+        let wake = if self.announced { Some(self.now) } else { self.alarms.first() };
+        let due = [limits, drain, self.doors.rest_ends(), wake].into_iter().flatten().min();
         timeout(self.now, due, EpollTimeout::NONE, EpollTimeout::MAX)
     }
 
@@ -127,6 +140,7 @@ impl<'a, A: Application> Engine<'a, A> {
             Wait::Read(limit) => self.limits.of(limit, self.drain.is_some()),
             Wait::Write => self.limits.write,
             Wait::Farewell => Some(Limits::FAREWELL),
+            Wait::News => None,
         };
         // A session may answer a limit by waiting once more: without any time between, that would never end.
         limit.map(|limit| limit.max(Duration::from_millis(1)))
@@ -135,7 +149,7 @@ impl<'a, A: Application> Engine<'a, A> {
     /// Something happened to a connection: what depends on what it waits for.
     fn handle(&mut self, key: Key) {
         match self.table.wait(key) {
-            Some(Wait::Read(_)) => self.read(key),
+            Some(Wait::Read(_) | Wait::News) => self.read(key),
             Some(Wait::Write) => self.write(key),
             Some(Wait::Farewell) => self.discard(key),
             None => {}
@@ -191,7 +205,7 @@ impl<'a, A: Application> Engine<'a, A> {
         self.table.restart(Wait::Read(Limit::Idle), self.now);
         for key in self.table.keys() {
             // One that is being answered sees it at its next call.
-            if let Some(Wait::Read(_)) = self.table.wait(key) {
+            if let Some(Wait::Read(_) | Wait::News) = self.table.wait(key) {
                 self.step(key, Step::Drain, 0);
             }
         }
@@ -208,7 +222,7 @@ impl<'a, A: Application> Engine<'a, A> {
                         self.table.begin(key, wait, self.now);
                         self.step(key, Step::Late(limit), 0);
                     }
-                    Wait::Write | Wait::Farewell => self.close(key),
+                    Wait::Write | Wait::Farewell | Wait::News => self.close(key),
                 }
             }
         }

@@ -8,13 +8,15 @@
 //! epoll_wait ── doors ──> accept ──> Conn ── recv ──> step ──> send ──> wait for bytes
 //!            ├─ connection ──────────────────^                  └──> blocked: wait for room
 //!            ├─ stop ──> drain
-//!            └─ time ──> limits
+//!            ├─ news ──> sessions that wait for them
+//!            └─ time ──> limits, and sessions that wait for a moment
 //! ```
 
 mod conn;
 mod engine;
 mod table;
 mod traffic;
+mod wake;
 
 use std::{fmt, io};
 

@@ -3,7 +3,7 @@
 //! All connections that wait for the same thing have the same limit, so the one that began to wait first is the first
 //! whose time is up. Each such wait is therefore a queue, linked through the table itself: to begin a wait, to begin
 //! it anew and to end it are a few stores, and the next deadline of ten thousand connections is at the head of one
-//! of five queues.
+//! of six queues.
 //!
 //! ```text
 //! Idle     head -> 7 -> 2 -> 9 <- tail      begin(2) at its next byte:  7 -> 9 -> 2
@@ -19,6 +19,8 @@ use crate::{process::clock::Time, worker::session::Limit};
 pub enum Wait {
     /// Bytes of its peer, within that limit.
     Read(Limit),
+    /// News, or a moment of its own: never late by a limit.
+    News,
     /// Its peer's taking of an answer.
     Write,
     /// The end of a connection that was ended from here.
@@ -26,7 +28,7 @@ pub enum Wait {
 }
 
 impl Wait {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 
     /// Every wait, in the order of the queues.
     pub const ALL: [Self; Self::COUNT] = [
@@ -35,6 +37,7 @@ impl Wait {
         Self::Read(Limit::Body),
         Self::Write,
         Self::Farewell,
+        Self::News,
     ];
 
     const fn queue(self) -> usize {
@@ -44,6 +47,7 @@ impl Wait {
             Self::Read(Limit::Body) => 2,
             Self::Write => 3,
             Self::Farewell => 4,
+            Self::News => 5,
         }
     }
 }
@@ -195,6 +199,14 @@ impl<T> Table<T> {
         used.map(|(place, entry)| Key { place: place as u32, serial: entry.serial }).collect()
     }
 
+    /// The keys of all who wait for this, the longest first.
+    pub fn waiting(&self, wait: Wait) -> Vec<Key> {
+        let at = |place: u32| self.entries.get(place as usize).map(|entry| (place, entry));
+        let first = at(self.queues[wait.queue()].head);
+        let queue = std::iter::successors(first, |(_, entry)| at(entry.behind));
+        queue.map(|(place, entry)| Key { place, serial: entry.serial }).collect()
+    }
+
     fn append(&mut self, place: u32) {
         let queue = &mut self.queues[self.entries[place as usize].wait.queue()];
         let last = std::mem::replace(&mut queue.tail, place);
@@ -244,6 +256,8 @@ mod tests {
         let keys: Vec<_> = (0..4).map(|n| table.insert(n, IDLE, at(n.into()))).collect();
         table.begin(keys[0], IDLE, at(50));
         table.begin(keys[2], HEADER, at(60));
+        assert_eq!(table.waiting(IDLE), [keys[1], keys[3], keys[0]]);
+        assert_eq!((table.waiting(HEADER), table.waiting(Wait::News)), (vec![keys[2]], vec![]));
         assert_eq!(table.deadline(|_| Some(LIMIT)), Some(at(101)));
         assert_eq!(late(&mut table, IDLE, at(150)), [1, 3, 0]);
         assert_eq!(late(&mut table, HEADER, at(159)), [0; 0]);

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     logging::TARGET,
+    process::clock::Time,
     worker::{
         accept::Token,
         guard,
@@ -30,6 +31,8 @@ use crate::{
 impl<A: Application> Engine<'_, A> {
     /// Takes a connection in.
     pub(super) fn admit(&mut self, socket: OwnedFd, peer: &Peer) {
+        // What it asks was not there yet when this round began.
+        self.now = Time::now();
         self.row.accepted();
         match guard::contain(|| self.application.open(peer)) {
             Err(panic) => {
@@ -51,12 +54,17 @@ impl<A: Application> Engine<'_, A> {
     pub(super) fn read(&mut self, key: Key) {
         let Some(conn) = self.table.get_mut(key) else { return };
         match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+            // It has said so before, and now it has gone altogether.
+            Ok(0) if conn.ended => self.close(key),
             Ok(0) => self.step(key, Step::End, 0),
             Ok(count) => {
                 self.row.bytes_in(count as u64);
                 self.step(key, Step::Bytes, count);
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => self.watch(key, EpollFlags::EPOLLIN),
+            Err(Errno::EAGAIN | Errno::EINTR) => {
+                let then = conn.then;
+                self.go_on(key, then);
+            }
             Err(_) => self.close(key),
         }
     }
@@ -65,8 +73,12 @@ impl<A: Application> Engine<'_, A> {
     pub(super) fn step(&mut self, key: Key, mut kind: Step, mut count: usize) {
         while let Some(conn) = self.table.get_mut(key) {
             let fresh = &self.buffer[..count];
-            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some()) {
-                Ok(taken) => self.start_clock(key, count, taken),
+            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some(), self.now) {
+                Ok(taken) => {
+                    conn.ended |= kind == Step::End;
+                    self.announced |= taken.announced;
+                    self.start_clock(key, count, taken);
+                }
                 Err(panic) => {
                     log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
                     self.output.clear();
@@ -84,15 +96,22 @@ impl<A: Application> Engine<'_, A> {
     }
 
     fn start_clock(&mut self, key: Key, received: usize, taken: Taken) {
-        let before = match self.table.wait(key) {
-            Some(Wait::Read(limit)) => Some(limit),
-            Some(Wait::Write | Wait::Farewell) | None => None,
+        let (before, waits) = match self.table.wait(key) {
+            Some(Wait::Read(limit)) => (Some(limit), false),
+            Some(Wait::News) => (None, true),
+            Some(Wait::Write | Wait::Farewell) | None => (None, false),
         };
         let Some(conn) = self.table.get_mut(key) else { return };
         conn.then = taken.then;
         let limit = match taken.then {
             Then::Read(limit) => limit,
+            // Its alarm stays as it is.
+            Then::Stay if waits => {
+                conn.then = Then::Wait(None);
+                return;
+            }
             Then::Stay => before.unwrap_or(Limit::Idle),
+            Then::Wait(time) => return self.sleep(key, time),
             Then::Again | Then::Close | Then::Farewell => return,
         };
         conn.then = Then::Read(limit);
@@ -142,6 +161,9 @@ impl<A: Application> Engine<'_, A> {
                 self.table.begin(key, Wait::Read(limit), self.now);
             }
             self.go_on(key, then);
+            if let Then::Wait(_) = then {
+                return self.wake_late(key);
+            }
             if then == Then::Again {
                 self.table.begin(key, Wait::Read(Limit::Idle), self.now);
                 self.step(key, Step::Bytes, 0);
@@ -152,9 +174,16 @@ impl<A: Application> Engine<'_, A> {
         }
     }
 
+    fn has_ended(&mut self, key: Key) -> bool {
+        self.table.get_mut(key).is_some_and(|conn| conn.ended)
+    }
+
     fn go_on(&mut self, key: Key, then: Then) {
         match then {
             Then::Read(_) | Then::Stay => self.watch(key, EpollFlags::EPOLLIN),
+            // Nothing is read. That the peer is gone altogether is always reported.
+            Then::Wait(_) if self.has_ended(key) => self.watch(key, EpollFlags::EPOLLHUP),
+            Then::Wait(_) => self.watch(key, EpollFlags::EPOLLRDHUP),
             Then::Again => {}
             Then::Close => self.close(key),
             Then::Farewell => self.take_leave(key),
@@ -202,7 +231,8 @@ impl<A: Application> Engine<'_, A> {
 
     /// Closes a connection.
     pub(super) fn close(&mut self, key: Key) {
-        if self.table.remove(key).is_some() {
+        if let Some(conn) = self.table.remove(key) {
+            self.alarms.set(key, conn.alarm, None);
             self.row.closed();
         }
     }

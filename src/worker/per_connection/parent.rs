@@ -132,6 +132,8 @@ impl<'a> Parent<'a> {
                     Token::Door(number) => self.answer_door(number, desk)?,
                     Token::Stop => self.hear()?,
                     Token::Own(CHILDREN) => self.wait_for_children(),
+                    // Its children wait for them, each for its own.
+                    Token::News => {}
                     Token::Own(visit) => self.end_visit(visit),
                 }
             }

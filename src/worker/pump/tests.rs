@@ -3,6 +3,10 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
     thread,
     time::Instant,
 };
@@ -13,13 +17,21 @@ use crate::{
     worker::{
         limits::Limits,
         link::Porch,
-        session::{Exchange, Flow},
+        session::{Exchange, Flow, Peer, Session},
         testing::{Bench, limits, link},
     },
 };
 
 /// Repeats each line; the last one is marked.
 struct Lines;
+
+impl Application for Lines {
+    type Session = Self;
+
+    fn open(&self, _: &Peer) -> Self {
+        Self
+    }
+}
 
 impl Session for Lines {
     fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow {
@@ -45,9 +57,20 @@ impl Session for Lines {
 
 /// Pumps it in a thread, lets the client act, and answers what the client read until the end, and how long it took.
 fn talk(limits: Limits, porch: Porch, client: impl FnOnce(&mut Bench)) -> (String, Duration) {
+    talk_to(Lines, limits, porch, client)
+}
+
+/// The same with another application.
+fn talk_to(
+    application: impl Application + Send + 'static,
+    limits: Limits,
+    porch: Porch,
+    client: impl FnOnce(&mut Bench),
+) -> (String, Duration) {
     let (mut link, mut bench) = link(limits, porch);
     let pumped = thread::spawn(move || {
-        let _ = pump(Lines, &mut link, &mut [0; 4096]);
+        let session = application.open(link.peer());
+        let _ = pump(&application, session, &mut link, &mut [0; 4096]);
     });
     let begin = Instant::now();
     client(&mut bench);
@@ -161,4 +184,114 @@ fn a_kept_connection_is_answered_for_the_last_time_while_others_wait() {
         bench.client.write_all(b"two\n").unwrap();
     });
     assert_eq!(rest, "last two\n");
+}
+
+/// Says what wakes it, and what it hears meanwhile.
+struct Sleeper {
+    news: UnixStream,
+    patience: Option<Duration>,
+}
+
+struct Sleep(Option<Duration>);
+
+impl Application for Sleeper {
+    type Session = Sleep;
+
+    fn open(&self, _: &Peer) -> Sleep {
+        Sleep(self.patience)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.news.as_fd())
+    }
+
+    fn on_news(&self) -> io::Result<Wakes> {
+        let mut byte = [0];
+        (&self.news).read_exact(&mut byte)?;
+        Ok(if byte == *b"!" { Wakes::Everyone } else { Wakes::Nobody })
+    }
+}
+
+impl Session for Sleep {
+    fn on_open(&mut self, _: &mut Exchange<'_>) -> Flow {
+        Flow::Wait(self.0)
+    }
+
+    fn on_bytes(&mut self, _: &mut Exchange<'_>) -> Flow {
+        Flow::Stay
+    }
+
+    fn on_end(&mut self, io: &mut Exchange<'_>) -> Flow {
+        let words = format!("end after {}\n", io.input().len());
+        io.output().write(words.as_bytes());
+        Flow::Stay
+    }
+
+    fn on_wake(&mut self, io: &mut Exchange<'_>, wake: Wake) -> Flow {
+        io.output().write(format!("{wake:?}\n").as_bytes());
+        if wake == Wake::Time { Flow::CloseLingering } else { Flow::Wait(self.0) }
+    }
+
+    fn on_drain(&mut self, io: &mut Exchange<'_>) -> Flow {
+        io.output().write(b"drain\n");
+        Flow::Stay
+    }
+}
+
+fn sleeper(patience: Option<Duration>) -> (Sleeper, UnixStream) {
+    let (news, bell) = UnixStream::pair().unwrap();
+    (Sleeper { news, patience }, bell)
+}
+
+#[test]
+fn who_waits_is_woken_by_news_and_by_its_own_clock() {
+    let (application, mut bell) = sleeper(Some(Duration::from_millis(400)));
+    // No limit on reading runs meanwhile, and what the client says does not matter.
+    let (rest, took) = talk_to(application, limits(), Porch::default(), |bench| {
+        bench.client.write_all(b"are you there?").unwrap();
+        bell.write_all(b".!").unwrap();
+        read(bench, "News\n");
+        bell.write_all(b"..!").unwrap();
+        read(bench, "News\n");
+    });
+    assert_eq!(rest, "Time\n");
+    within(took, 400, 2000);
+}
+
+#[test]
+fn who_waits_learns_that_its_peer_has_ended_and_may_go_on() {
+    let (application, mut bell) = sleeper(Some(Duration::from_millis(300)));
+    let (rest, _) = talk_to(application, limits(), Porch::default(), |bench| {
+        bench.client.write_all(b"bye").unwrap();
+        bench.client.shutdown(std::net::Shutdown::Write).unwrap();
+        read(bench, "end after 3\n");
+        bell.write_all(b"!").unwrap();
+        read(bench, "News\n");
+    });
+    assert_eq!(rest, "Time\n");
+}
+
+#[test]
+fn who_waits_hears_of_a_drain_once_and_is_cut_at_its_limit() {
+    let (application, _bell) = sleeper(None);
+    let (rest, took) = talk_to(application, limits(), Porch::default(), |bench| bench.worker = None);
+    assert_eq!(rest, "drain\n");
+    within(took, 500, 2000);
+}
+
+#[test]
+fn who_waits_for_news_is_asked_to_make_room_once_others_wait() {
+    let listener = bind(&"127.0.0.1:0".parse::<Address>().unwrap(), 16).unwrap();
+    let address = listener.local().to_string();
+    let (application, mut bell) = sleeper(None);
+    let mut waiting = None;
+    talk_to(application, limits(), Porch::new(vec![listener]), |bench| {
+        bell.write_all(b"!").unwrap();
+        read(bench, "News\n");
+        waiting = Some(TcpStream::connect(address).unwrap());
+        read(bench, "drain\n");
+        bell.write_all(b"!").unwrap();
+        read(bench, "News\n");
+        bench.client.shutdown(std::net::Shutdown::Both).unwrap();
+    });
 }

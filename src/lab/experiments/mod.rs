@@ -1,0 +1,51 @@
+//! The experiments in teaching order, one file each.
+
+use super::{Lab, Outcome, guard::Adopter, texts::Texts};
+
+/// An experiment.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Its stable name.
+    pub id: &'static str,
+    /// The experiment itself.
+    pub run: fn(&mut Lab) -> Outcome,
+    /// Its code, to be read.
+    pub source: &'static str,
+    /// Who adopts the orphans that it makes.
+    pub adopter: Adopter,
+    words: &'static str,
+}
+
+impl Experiment {
+    /// Its words.
+    pub fn texts(&self) -> Texts {
+        Texts::parse(self.id, self.words)
+    }
+
+    /// The experiment of that name.
+    pub fn find(id: &str) -> Option<&'static Self> {
+        ALL.iter().find(|experiment| experiment.id == id)
+    }
+}
+
+macro_rules! experiments {
+    ($($id:literal $module:ident $adopter:ident;)*) => {
+        $(mod $module;)*
+
+        /// All of them, in teaching order.
+        pub const ALL: &[Experiment] = &[$(Experiment {
+            id: $id,
+            run: $module::run,
+            source: include_str!(concat!(stringify!($module), ".rs")),
+            adopter: Adopter::$adopter,
+            words: include_str!(concat!("../texts/", stringify!($module), ".toml")),
+        }),*];
+    };
+}
+
+experiments! {
+    "family" family Guard;
+    "orphanage" orphanage Machine;
+    "zombie" zombie Guard;
+    "reap-double" reap_double Guard;
+}
