@@ -113,6 +113,8 @@ pub struct Http {
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     #[command(flatten)]
+    pub site: super::site::SiteFlags,
+    #[command(flatten)]
     pub common: Common,
 }
 

@@ -18,6 +18,7 @@ mod send;
 mod serve;
 mod services;
 mod serving;
+mod site;
 mod sock;
 mod start;
 mod table;

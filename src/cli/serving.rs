@@ -59,9 +59,10 @@ impl Serving for args::Http {
 
     fn blueprint(&self) -> Result<Blueprint<'static>> {
         let root = directory(&self.dir)?;
+        let options = self.site.options()?;
         let settings = self.common.settings(HTTP.word)?;
         streams_only("HTTP/1.1", &settings)?;
-        let make = move |_: &Worker| Site::open(&root).map(Site::into_application);
+        let make = move |_: &Worker| Site::with(&root, options.clone()).map(Site::into_application);
         Ok(Blueprint::of_sessions(settings, HTTP.scheme, make, None))
     }
 }

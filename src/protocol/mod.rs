@@ -5,6 +5,7 @@ pub mod datagram;
 pub mod delimiter;
 pub mod framing;
 pub mod http;
+pub mod json;
 pub mod length_prefix;
 pub mod packed;
 #[cfg(feature = "files")]

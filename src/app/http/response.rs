@@ -128,6 +128,23 @@ impl Response {
         self
     }
 
+    /// The same answer with this field in place of all of that name that it has.
+    #[must_use]
+    pub fn replace_header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let name = name.into();
+        self.fields.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+        self.header(name, value)
+    }
+
+    /// Its status.
+    pub fn code(&self) -> Status {
+        self.status
+    }
+
     /// The same answer as the last one on its connection.
     #[must_use]
     pub fn close(mut self) -> Self {

@@ -11,10 +11,10 @@ use std::{
 
 use nix::sys::stat::FileStat;
 
-use super::{media::media_type, multipart, plain, root::Opened};
+use super::{media::media_type, multipart, root::Opened};
 use crate::{
     app::http::{Body, Request, Response, Status},
-    protocol::http::{Precondition, Validators, date, range, range::Requested},
+    protocol::http::{Precondition, Validators, accept::Coding, date, range, range::Requested},
     worker::session::FileRange,
 };
 
@@ -106,28 +106,43 @@ impl SiteFile {
 
     /// The answer to a GET or HEAD request for it.
     pub fn answer(&self, request: &Request<'_>) -> Response {
+        self.answer_as(request, self)
+    }
+
+    /// The answer to a request for another file, of which this one is the same in this coding.
+    pub fn answer_for(&self, plain: &Self, request: &Request<'_>, coding: Coding) -> Response {
+        let response = self.answer_as(request, plain);
+        match response.code() {
+            Status::OK | Status::PARTIAL_CONTENT => response.header("Content-Encoding", coding.word()),
+            _ => response,
+        }
+    }
+
+    /// The answer with the type of `plain`.
+    fn answer_as(&self, request: &Request<'_>, plain: &Self) -> Response {
         match self.validators.weigh(&request.headers()) {
             Precondition::NotModified => Response::empty(Status::NOT_MODIFIED),
-            Precondition::Failed => return plain(Status::PRECONDITION_FAILED),
-            Precondition::Holds => self.requested(request),
+            Precondition::Failed => return super::plain(Status::PRECONDITION_FAILED),
+            Precondition::Holds => self.requested(request, plain),
         }
         .rendered(Arc::clone(&self.fields))
     }
 
     /// The file, or the part of it that is asked for.
-    fn requested(&self, request: &Request<'_>) -> Response {
+    fn requested(&self, request: &Request<'_>, plain: &Self) -> Response {
         let length = self.length;
-        let content = |part| Response::typed(self.media.clone(), self.bytes(part));
+        let content = |part| Response::typed(plain.media.clone(), self.bytes(part));
         match requested(request, &self.validators, length) {
             Requested::Whole => content(0..length),
             Requested::Part(part) => {
                 let place = format!("bytes {}-{}/{length}", part.start, part.end - 1);
                 content(part).status(Status::PARTIAL_CONTENT).header("Content-Range", place)
             }
-            Requested::Parts(parts) => multipart::answer(&self.media, length, parts, |part| self.bytes(part)),
-            Requested::Unsatisfiable => {
-                plain(Status::RANGE_NOT_SATISFIABLE).header("Content-Range", format!("bytes */{length}"))
+            Requested::Parts(parts) => {
+                multipart::answer(&plain.media, length, parts, |part| self.bytes(part))
             }
+            Requested::Unsatisfiable => super::plain(Status::RANGE_NOT_SATISFIABLE)
+                .header("Content-Range", format!("bytes */{length}")),
         }
     }
 

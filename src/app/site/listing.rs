@@ -1,7 +1,6 @@
 //! What is in a directory, for people to see.
 
 use std::{
-    cmp::Ordering,
     os::fd::{AsFd, OwnedFd},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -20,7 +19,7 @@ const MOST: usize = 10_000;
 /// A directory's content.
 #[derive(Debug)]
 pub struct Listing {
-    /// What may be seen of it, directories first, then by name.
+    /// What may be seen of it.
     pub entries: Vec<Entry>,
     /// Whether there is more than is listed.
     pub cut: bool,
@@ -46,8 +45,12 @@ pub enum Kind {
     File(u64),
 }
 
-/// Reads a directory. `follow` says what a symbolic link of this name leads to, if it may be followed.
-pub fn read(directory: OwnedFd, follow: impl Fn(&[u8]) -> Option<Found>) -> Result<Listing, Absent> {
+/// Reads a directory, in no order. `may_be_seen` says which names are; `follow` says what a symbolic link of this name leads to, if it may be followed.
+pub fn read(
+    directory: OwnedFd,
+    may_be_seen: impl Fn(&[u8]) -> bool,
+    follow: impl Fn(&[u8]) -> Option<Found>,
+) -> Result<Listing, Absent> {
     let mut directory = Dir::from_fd(directory).map_err(|error| {
         log::error!("cannot read a directory of the site: {error}");
         Absent::Broken
@@ -56,7 +59,7 @@ pub fn read(directory: OwnedFd, follow: impl Fn(&[u8]) -> Option<Found>) -> Resu
         .iter()
         .flatten()
         .map(|entry| (entry.file_name().to_bytes().to_vec(), entry.file_type()))
-        .filter(|(name, _)| !name.starts_with(b"."))
+        .filter(|(name, _)| !matches!(name.as_slice(), b"." | b"..") && may_be_seen(name))
         .take(MOST + 1)
         .collect();
     let cut = names.len() > MOST;
@@ -65,9 +68,7 @@ pub fn read(directory: OwnedFd, follow: impl Fn(&[u8]) -> Option<Found>) -> Resu
         Some(Type::Symlink) => linked(name, &follow),
         Some(_) | None => entry(&directory, name, &follow),
     };
-    let mut entries: Vec<_> = names.into_iter().filter_map(look).collect();
-    entries.sort_by(Entry::compare);
-    Ok(Listing { entries, cut })
+    Ok(Listing { entries: names.into_iter().filter_map(look).collect(), cut })
 }
 
 /// What stands under this name, if it may be seen.
@@ -99,16 +100,4 @@ fn linked(name: Vec<u8>, follow: impl Fn(&[u8]) -> Option<Found>) -> Option<Entr
 
 fn modified(stat: &FileStat) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(stat.st_mtime.try_into().ok()?))
-}
-
-impl Entry {
-    /// Directories first, then by name without regard to case.
-    fn compare(&self, other: &Self) -> Ordering {
-        let rank = |entry: &Self| matches!(entry.kind, Kind::File(_));
-        let folded = |entry: &Self| entry.name.to_ascii_lowercase();
-        rank(self)
-            .cmp(&rank(other))
-            .then_with(|| folded(self).cmp(&folded(other)))
-            .then_with(|| self.name.cmp(&other.name))
-    }
 }

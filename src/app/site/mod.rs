@@ -8,30 +8,36 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#[cfg(feature = "auth")]
+mod auth;
 mod cache;
 mod file;
+mod forms;
 mod listing;
 mod media;
 mod multipart;
+mod options;
+mod order;
 mod page;
 mod root;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-use std::{io, path::Path};
+use std::{io, os::fd::OwnedFd, path::Path, rc::Rc};
+
+#[cfg(feature = "auth")]
+pub use auth::Credential;
+pub use options::{Header, HeaderError, Options};
 
 use crate::{
     app::http::{Http, Request, Response, Status},
-    protocol::http::RelativePath,
+    protocol::http::{RelativePath, accept},
 };
 use cache::{Asset, Cache};
+use file::SiteFile;
 use root::{Absent, Root};
-
-/// What is served for a directory that has it.
-const INDEX: &[u8] = b"index.html";
-/// The methods that a site knows.
-const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// A directory and everything below it that may be seen: regular files and directories whose names have no dot in
 /// front.
@@ -42,6 +48,9 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 pub struct Site {
     root: Root,
     files: Cache,
+    options: Options,
+    #[cfg(feature = "auth")]
+    gate: auth::Gate,
 }
 
 impl Site {
@@ -50,11 +59,25 @@ impl Site {
     /// # Errors
     /// Those of open(2): it is missing, no directory, or may not be read.
     pub fn open(directory: impl AsRef<Path>) -> io::Result<Self> {
-        Ok(Self::of(Root::open(directory.as_ref())?))
+        Self::with(directory, Options::default())
     }
 
-    fn of(root: Root) -> Self {
-        Self { root, files: Cache::new() }
+    /// The site of this directory, with these options.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn with(directory: impl AsRef<Path>, options: Options) -> io::Result<Self> {
+        Ok(Self::of(Root::open(directory.as_ref())?, options))
+    }
+
+    fn of(root: Root, options: Options) -> Self {
+        Self {
+            root,
+            files: Cache::new(),
+            #[cfg(feature = "auth")]
+            gate: auth::Gate::new(options.auth.clone()),
+            options,
+        }
     }
 
     /// The site as an application of its own.
@@ -65,54 +88,122 @@ impl Site {
 
     /// The answer to a request, also as a part of another handler.
     pub fn handle(&self, request: &Request<'_>) -> Response {
+        let refusal = self.options.preflight(request).or_else(|| self.refusal(request));
+        self.options.dress(refusal.unwrap_or_else(|| self.answer(request)))
+    }
+
+    /// What is answered to who may not come in.
+    #[cfg(feature = "auth")]
+    fn refusal(&self, request: &Request<'_>) -> Option<Response> {
+        (!self.gate.admits(request.headers().get("authorization"))).then(auth::challenge)
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn refusal(&self, _: &Request<'_>) -> Option<Response> {
+        None
+    }
+
+    fn answer(&self, request: &Request<'_>) -> Response {
         match request.method() {
             "GET" | "HEAD" => self.get(request).unwrap_or_else(Absent::answer),
-            "OPTIONS" => Response::empty(Status::NO_CONTENT).header("Allow", METHODS),
-            _ => plain(Status::METHOD_NOT_ALLOWED).header("Allow", METHODS),
+            "OPTIONS" => Response::empty(Status::NO_CONTENT).header("Allow", self.options.methods()),
+            _ => plain(Status::METHOD_NOT_ALLOWED).header("Allow", self.options.methods()),
         }
     }
 
     fn get(&self, request: &Request<'_>) -> Result<Response, Absent> {
-        let now = request.received();
         // Only what may be seen is kept there.
-        let kept = RelativePath::plain(request.path()).and_then(|name| self.files.get(&self.root, name, now));
-        if let Some(file) = kept {
-            return Ok(file.answer(request));
+        let plain = RelativePath::plain(request.path());
+        let kept = plain.and_then(|name| Some((name, self.files.get(&self.root, name, request.received())?)));
+        if let Some((name, file)) = kept {
+            return Ok(self.file(request, name, &file));
         }
+        match self.look_up(request) {
+            Err(Absent::NotFound) if self.options.spa && is_route(request) => {
+                let top = RelativePath::parse("/").ok_or(Absent::NoPath)?;
+                self.index(&top, request)?.ok_or(Absent::NotFound)
+            }
+            found => found,
+        }
+    }
+
+    fn look_up(&self, request: &Request<'_>) -> Result<Response, Absent> {
         let path = RelativePath::parse(request.path()).ok_or(Absent::NoPath)?;
-        if path.is_hidden() {
+        if path.is_hidden() && !self.options.hidden {
             return Err(Absent::NotFound);
         }
         if path.has_trailing_slash() {
-            return self.index(&path, request);
+            return self.index(&path, request)?.map_or_else(|| self.list(&path, request), Ok);
         }
-        match self.files.find(&self.root, &path.join(), now)? {
-            Asset::File(file) => Ok(file.answer(request)),
+        let name = path.join();
+        match self.find(&name, request)? {
+            Asset::File(file) => Ok(self.file(request, &name, &file)),
             Asset::Directory(_) => Ok(redirect(path, request.query())),
         }
     }
 
-    /// The index of a directory, or its listing.
-    fn index(&self, path: &RelativePath, request: &Request<'_>) -> Result<Response, Absent> {
-        let now = request.received();
-        match self.files.find(&self.root, &path.child(INDEX).join(), now) {
-            Ok(Asset::File(index)) => Ok(index.answer(request)),
-            Ok(Asset::Directory(_)) | Err(Absent::NotFound) => {
-                match self.files.find(&self.root, &path.join(), now)? {
-                    Asset::File(_) => Err(Absent::NotFound),
-                    Asset::Directory(directory) => self.list(directory, path),
-                }
-            }
-            Err(absent) => Err(absent),
-        }
+    fn find(&self, name: &[u8], request: &Request<'_>) -> Result<Asset, Absent> {
+        self.files.find(&self.root, name, request.received())
     }
 
-    fn list(&self, directory: std::os::fd::OwnedFd, path: &RelativePath) -> Result<Response, Absent> {
-        let listing = listing::read(directory, |name| self.root.find(&path.child(name).join()).ok())?;
-        Ok(Response::html(page::render(path, &listing))
-            .header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-            .header("Cache-Control", "no-cache"))
+    /// A file, or one beside it that is the same in fewer bytes.
+    fn file(&self, request: &Request<'_>, name: &[u8], file: &Rc<SiteFile>) -> Response {
+        let fields = request.headers();
+        let codings = match self.options.precompressed {
+            true if fields.get("accept-encoding").is_some() => {
+                accept::codings(fields.all("accept-encoding").collect::<Vec<_>>().into_iter())
+            }
+            true | false => Vec::new(),
+        };
+        let shorter = codings.into_iter().find_map(|coding| {
+            match self.find(&[name, coding.suffix()].concat(), request) {
+                Ok(Asset::File(shorter)) => Some((coding, shorter)),
+                Ok(Asset::Directory(_)) | Err(_) => None,
+            }
+        });
+        self.options.dress_file(match shorter {
+            Some((coding, shorter)) => shorter.answer_for(file, request, coding),
+            None => file.answer(request),
+        })
     }
+
+    /// The index of a directory, if it has one.
+    fn index(&self, path: &RelativePath, request: &Request<'_>) -> Result<Option<Response>, Absent> {
+        for index in &self.options.index {
+            let name = path.child(index.as_bytes()).join();
+            match self.find(&name, request) {
+                Ok(Asset::File(file)) => return Ok(Some(self.file(request, &name, &file))),
+                Ok(Asset::Directory(_)) | Err(Absent::NotFound) => {}
+                Err(absent) => return Err(absent),
+            }
+        }
+        Ok(None)
+    }
+
+    fn list(&self, path: &RelativePath, request: &Request<'_>) -> Result<Response, Absent> {
+        let directory: OwnedFd = match self.find(&path.join(), request)? {
+            Asset::File(_) => return Err(Absent::NotFound),
+            Asset::Directory(_) if !self.options.listing => return Err(Absent::Forbidden),
+            Asset::Directory(directory) => directory,
+        };
+        let follow = |name: &[u8]| self.root.find(&path.child(name).join()).ok();
+        let may_be_seen = |name: &[u8]| self.options.hidden || !name.starts_with(b".");
+        let listing = listing::read(directory, may_be_seen, follow)?;
+        Ok(forms::answer(request, path, listing))
+    }
+}
+
+/// Whether a path that leads to nothing may be one of an application in the browser: who asks wants a page, or the
+/// name has no ending, as names of files mostly have.
+fn is_route(request: &Request<'_>) -> bool {
+    let wants_page = || {
+        request
+            .headers()
+            .all("accept")
+            .any(|value| value.windows(9).any(|word| word.eq_ignore_ascii_case(b"text/html")))
+    };
+    let name = request.path().rsplit('/').next().unwrap_or_default();
+    !name.contains('.') || wants_page()
 }
 
 /// To the same directory with a slash behind it, so that the relative links of its page are right.
