@@ -3,13 +3,14 @@
 use std::{
     io::Read,
     os::{fd::AsFd, unix::net::UnixStream},
+    time::Duration,
 };
 
 use crate::{
     ipc::scoreboard::Row,
     worker::{
         output::{End, Output},
-        session::{Exchange, Flow, Limit, Peer, PeerAddress, Session, Time},
+        session::{Exchange, Flow, Limit, Peer, PeerAddress, Session, Time, Wake},
     },
 };
 
@@ -31,6 +32,8 @@ pub struct Wire<S> {
     pub now: Time,
     output: Output,
     was_full: bool,
+    /// Whether it has announced something.
+    pub announced: bool,
 }
 
 /// A Unix-domain client without a name.
@@ -48,6 +51,7 @@ impl<S: Session> Wire<S> {
             now: Time::ZERO,
             output: Output::new(),
             was_full: false,
+            announced: false,
         }
     }
 
@@ -59,9 +63,21 @@ impl<S: Session> Wire<S> {
             let flow = self.call_into(Session::on_bytes, &mut answer);
             // As the drivers do: a session that stopped because the output was full is called again.
             if !(self.was_full && matches!(flow, Flow::Read(_)) && !self.kept.is_empty()) {
+                let flow = self.be_patient(flow, &mut answer);
                 return (answer, flow);
             }
         }
+    }
+
+    /// Wakes it.
+    pub fn wake(&mut self, wake: Wake) -> (Vec<u8>, Flow) {
+        self.call(|session, io| session.on_wake(io, wake))
+    }
+
+    /// Tells it that the worker drains.
+    pub fn drain(&mut self) -> (Vec<u8>, Flow) {
+        self.pace = Pace::Draining;
+        self.call(Session::on_drain)
     }
 
     /// Lets a limit pass.
@@ -77,7 +93,16 @@ impl<S: Session> Wire<S> {
     fn call(&mut self, call: impl FnOnce(&mut S, &mut Exchange<'_>) -> Flow) -> (Vec<u8>, Flow) {
         let mut answer = Vec::new();
         let flow = self.call_into(call, &mut answer);
+        let flow = self.be_patient(flow, &mut answer);
         (answer, flow)
+    }
+
+    /// As the drivers do: who waits for no time at all is called when all is sent.
+    fn be_patient(&mut self, mut flow: Flow, answer: &mut Vec<u8>) -> Flow {
+        while flow == Flow::Wait(Some(Duration::ZERO)) {
+            flow = self.call_into(|session, io| session.on_wake(io, Wake::Time), answer);
+        }
+        flow
     }
 
     fn call_into(
@@ -90,6 +115,7 @@ impl<S: Session> Wire<S> {
         let flow = call(&mut self.session, &mut io);
         let consumed = io.consumed();
         self.was_full = io.full();
+        self.announced |= io.announced();
         self.kept.drain(..consumed);
         self.take_answer(answer);
         flow

@@ -2,7 +2,7 @@
 
 use std::{io, os::unix::fs::FileExt};
 
-use super::{Body, Response, Status};
+use super::{Body, Response, Status, Upgrade, outgoing::Coding};
 use crate::{
     protocol::http::{DateCache, HeadEncoder, Persistence, Refusal, Unsendable},
     worker::{output::Output, session::FileRange},
@@ -34,6 +34,8 @@ pub(super) enum Part {
 pub(super) enum Written {
     /// It stands in the output.
     Whole,
+    /// Its head does, and what follows is made later: a stream, or another protocol.
+    Begun,
     /// Its file has become shorter since its length was announced: nothing of it stands in the output.
     FileShrank,
 }
@@ -48,14 +50,25 @@ impl Desk {
         response: &Response,
         part: Part,
         persistence: Persistence,
+        coding: Coding,
         output: &mut Output,
     ) -> Result<Written, Unsendable> {
         let mark = output.mark();
-        if let Err(reason) = self.head(response, persistence, output.tail()) {
+        if let Err(reason) = self.head(response, persistence, coding, output.tail()) {
             output.rewind(mark);
             return Err(reason);
         }
         let has_body = part == Part::All && response.status.has_body();
+        match response.body {
+            Body::Upgrade(_) => return Ok(Written::Begun),
+            Body::Stream(_) if has_body => return Ok(Written::Begun),
+            Body::Static(_)
+            | Body::Owned(_)
+            | Body::Shared(_)
+            | Body::File(_)
+            | Body::Pieces(_)
+            | Body::Stream(_) => {}
+        }
         if has_body && write(&response.body, output).is_err() {
             output.rewind(mark);
             return Ok(Written::FileShrank);
@@ -67,17 +80,37 @@ impl Desk {
     pub fn refuse(&self, refusal: Refusal, output: &mut Output) {
         let text = format!("{}: {}\n", refusal.status, refusal.why);
         let response = Response::text(text).status(refusal.status);
-        let written = self.answer(&response, Part::All, Persistence::Close, output);
+        let written = self.answer(&response, Part::All, Persistence::Close, Coding::Length, output);
         debug_assert_eq!(written, Ok(Written::Whole), "a refusal has nothing in it that cannot be sent");
+    }
+
+    /// Writes the answer to who did not ask for a protocol that it takes.
+    ///
+    /// # Errors
+    /// The protocol's name cannot be sent; nothing was written.
+    pub fn refuse_upgrade(&self, upgrade: &Upgrade, output: &mut Output) -> Result<Written, Unsendable> {
+        let words = format!("{}: ask for {}\n", Status::UPGRADE_REQUIRED, upgrade.protocol);
+        let mut page = Vec::new();
+        let mut head = HeadEncoder::begin(&mut page, Status::UPGRADE_REQUIRED, self.date.text())?;
+        head.field("Content-Type", "text/plain; charset=utf-8")?;
+        head.end_upgrade(&upgrade.protocol, Some(words.len() as u64))?;
+        output.write(&page);
+        output.write(words.as_bytes());
+        Ok(Written::Whole)
     }
 
     fn head(
         &self,
         response: &Response,
         persistence: Persistence,
+        coding: Coding,
         out: &mut Vec<u8>,
     ) -> Result<(), Unsendable> {
-        let mut head = HeadEncoder::begin(out, response.status, self.date.text())?;
+        let mut head = if let Body::Upgrade(_) = response.body {
+            HeadEncoder::begin_upgrade(out, self.date.text())
+        } else {
+            HeadEncoder::begin(out, response.status, self.date.text())?
+        };
         if let Some(content_type) = &response.content_type {
             head.field("Content-Type", content_type)?;
         }
@@ -87,7 +120,13 @@ impl Desk {
         if let Some(lines) = &response.rendered {
             head.rendered(lines);
         }
-        head.end(response.status.has_body().then(|| response.body.len()), persistence);
+        match (&response.body, coding) {
+            (Body::Upgrade(upgrade), _) => head.end_upgrade(&upgrade.protocol, None)?,
+            _ if !response.status.has_body() => head.end(None, persistence),
+            (Body::Stream(_), Coding::Chunked(_)) => head.end_chunked(persistence),
+            (Body::Stream(_), Coding::Length | Coding::UntilClose) => head.end(None, Persistence::Close),
+            (body, _) => head.end(Some(body.len()), persistence),
+        }
         Ok(())
     }
 }
@@ -102,6 +141,8 @@ fn write(body: &Body, output: &mut Output) -> io::Result<()> {
         Body::File(part) if body.len() <= SMALL_FILE => read(part, output.tail())?,
         Body::File(part) => output.file(part.clone()),
         Body::Pieces(pieces) => write_pieces(pieces, body.len(), output)?,
+        // Neither is a part of a body.
+        Body::Stream(_) | Body::Upgrade(_) => {}
     }
     Ok(())
 }
@@ -110,11 +151,12 @@ fn write(body: &Body, output: &mut Output) -> io::Result<()> {
 /// sends it ends the connection.
 fn write_pieces(pieces: &[Body], length: u64, output: &mut Output) -> io::Result<()> {
     for piece in pieces {
-        match piece {
-            Body::File(part) if length > SMALL_FILE => output.file(part.clone()),
-            Body::Static(_) | Body::Owned(_) | Body::Shared(_) | Body::File(_) | Body::Pieces(_) => {
-                write(piece, output)?;
-            }
+        if let Body::File(part) = piece
+            && length > SMALL_FILE
+        {
+            output.file(part.clone());
+        } else {
+            write(piece, output)?;
         }
     }
     Ok(())

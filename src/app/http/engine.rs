@@ -38,6 +38,8 @@ pub(super) struct Engine<H> {
     pub heads: HeadLimits,
     pub body: u64,
     pub desk: RefCell<Desk>,
+    /// Room in which parts of bodies are made, for one after the other.
+    pub page: RefCell<Vec<u8>>,
 }
 
 impl<H: Fn(&Request<'_>) -> Response> Http<H> {
@@ -51,7 +53,15 @@ impl<H: Handler> Http<H> {
     /// The same over any handler.
     pub fn serving(handler: H) -> Self {
         let (heads, body) = (HeadLimits::default(), 1 << 20);
-        Self { engine: Rc::new(Engine { handler, heads, body, desk: RefCell::default() }) }
+        Self {
+            engine: Rc::new(Engine {
+                handler,
+                heads,
+                body,
+                desk: RefCell::default(),
+                page: RefCell::default(),
+            }),
+        }
     }
 
     /// The same with this limit on the body of a request, in bytes. A larger one is answered with 413.

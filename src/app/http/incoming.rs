@@ -28,23 +28,23 @@ pub(super) enum Destination {
 /// How far a body has come.
 pub(super) enum Progress {
     /// More of it is awaited.
-    More(Box<Incoming>),
+    More(Incoming),
     /// All of it is there.
-    Whole(Box<Incoming>),
+    Whole(Incoming),
     /// What came is no body.
     Bad(Refusal),
     /// The receiver wants no more of it.
-    Unwanted(Box<Incoming>, Response),
+    Unwanted(Incoming, Response),
 }
 
 impl Incoming {
     /// A request with these bytes as its head, before its body.
-    pub fn new(head: &[u8], decoder: BodyDecoder, into: Destination) -> Box<Self> {
-        Box::new(Self { head: head.to_vec(), decoder, into })
+    pub fn new(head: &[u8], decoder: BodyDecoder, into: Destination) -> Self {
+        Self { head: head.to_vec(), decoder, into }
     }
 
     /// Takes what has come of the body.
-    pub fn take<H: Handler>(mut self: Box<Self>, engine: &Engine<H>, io: &mut Exchange<'_>) -> Progress {
+    pub fn take<H: Handler>(mut self, engine: &Engine<H>, io: &mut Exchange<'_>) -> Progress {
         loop {
             let mut input = io.input();
             let before = input.len();

@@ -20,16 +20,23 @@ mod answer;
 mod engine;
 mod handler;
 mod incoming;
+mod outgoing;
 mod request;
 mod response;
 mod session;
+mod stream;
+mod upgrade;
 
+#[cfg(test)]
+mod later_tests;
 #[cfg(test)]
 mod tests;
 
-pub use crate::protocol::http::{Fields, Status};
+pub use crate::protocol::http::{Event, Fields, Status};
 pub use engine::Http;
 pub use handler::{Handler, Intake, Receiver};
 pub use request::Request;
 pub use response::{Body, Response};
 pub use session::HttpSession;
+pub use stream::{Events, Next, Sink, Stream};
+pub use upgrade::Upgrade;

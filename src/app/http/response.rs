@@ -2,8 +2,11 @@
 
 use std::{borrow::Cow, fs::File, io, sync::Arc};
 
-use super::Status;
-use crate::worker::session::FileRange;
+use super::{Events, Next, Sink, Status, outgoing::Coding, stream::Stream, upgrade::Upgrade};
+use crate::{
+    protocol::http::Head,
+    worker::session::{FileRange, Session},
+};
 
 /// An answer: a status, header fields, a body.
 ///
@@ -25,6 +28,7 @@ pub struct Response {
     pub(super) rendered: Option<Arc<[u8]>>,
     pub(super) body: Body,
     pub(super) closes: bool,
+    pub(super) announces: bool,
 }
 
 /// What an answer carries. Strings and bytes become one by `into`.
@@ -41,6 +45,10 @@ pub enum Body {
     File(FileRange),
     /// Several, one behind the other.
     Pieces(Vec<Body>),
+    /// Bytes that are made while they are sent; not as a piece of others.
+    Stream(Stream),
+    /// None: the connection's next protocol begins here.
+    Upgrade(Upgrade),
 }
 
 impl Response {
@@ -82,6 +90,69 @@ impl Response {
         Ok(Self::bytes(FileRange { file: Arc::new(file), range: 0..length }))
     }
 
+    /// A body that is made while it is sent: the function is called when there is room for more, and says when it wants to
+    /// be called again. It comes in chunks; to a client of HTTP/1.0 until the connection ends.
+    ///
+    /// The worker serves others meanwhile, unless its model is to serve one connection at a time. A panic of the function
+    /// closes the connection: the head has been sent.
+    ///
+    /// ```
+    /// use forkd::http::{Next, Response};
+    ///
+    /// let mut left = 1_000_000;
+    /// let numbers = Response::stream("text/plain", move |out| {
+    ///     for number in (left - 1000..left).rev() {
+    ///         out.write(format!("{number}\n"));
+    ///     }
+    ///     left -= 1000;
+    ///     if left > 0 { Next::Now } else { Next::End }
+    /// });
+    /// ```
+    pub fn stream(
+        content_type: impl Into<Cow<'static, str>>,
+        source: impl FnMut(&mut Sink<'_>) -> Next + 'static,
+    ) -> Self {
+        Self::typed(content_type, Body::Stream(Stream::new(source)))
+    }
+
+    /// A stream of server-sent events, for a page's `EventSource`. It ends when its client leaves and when the worker
+    /// drains, be it for a reload: the page then connects anew by itself, and says by `Last-Event-ID` what it knows.
+    ///
+    /// What the function holds is dropped when the stream ends, however it ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use forkd::http::{Event, Next, Response};
+    ///
+    /// let mut seconds = 0;
+    /// let clock = Response::events(move |events| {
+    ///     events.send(Event::new(&format!("{seconds} s")).name("clock"));
+    ///     seconds += 1;
+    ///     Next::After(Duration::from_secs(1))
+    /// });
+    /// ```
+    pub fn events(source: impl FnMut(&mut Events<'_, '_>) -> Next + 'static) -> Self {
+        let body = Body::Stream(Stream::events(source));
+        Self::typed("text/event-stream", body).header("Cache-Control", "no-store")
+    }
+
+    /// `101 Switching Protocols`: from here on the connection is the session's, beginning with its
+    /// [`on_open`](Session::on_open). A request that did not ask for this protocol is answered with `426 Upgrade Required`,
+    /// so a handler need not look. Fields of the answer are added by [`Response::header`].
+    ///
+    /// ```
+    /// use forkd::http::Response;
+    /// # use forkd::session::{Exchange, Flow, Limit, Session};
+    /// # struct Chess;
+    /// # impl Session for Chess { fn on_bytes(&mut self, _: &mut Exchange<'_>) -> Flow { Flow::Close } }
+    ///
+    /// let play = Response::upgrade("chess/1.0", Chess).header("X-Side", "white");
+    /// ```
+    pub fn upgrade(protocol: impl Into<Cow<'static, str>>, session: impl Session + 'static) -> Self {
+        let body = Body::Upgrade(Upgrade::new(protocol.into(), Box::new(session)));
+        Self { body, ..Self::empty(Status::SWITCHING_PROTOCOLS) }
+    }
+
     /// An answer with this status and no body.
     pub fn empty(status: impl Into<Status>) -> Self {
         Self {
@@ -91,6 +162,7 @@ impl Response {
             rendered: None,
             body: Body::Static(b""),
             closes: false,
+            announces: false,
         }
     }
 
@@ -145,6 +217,13 @@ impl Response {
         self.status
     }
 
+    /// The same answer as news: the streams of this worker that wait by [`Next::News`] are called when it is written.
+    #[must_use]
+    pub fn announce(mut self) -> Self {
+        self.announces = true;
+        self
+    }
+
     /// The same answer as the last one on its connection.
     #[must_use]
     pub fn close(mut self) -> Self {
@@ -154,7 +233,7 @@ impl Response {
 }
 
 impl Body {
-    /// How many bytes it has.
+    /// How many bytes it has; none for a stream, whose length nobody knows.
     pub fn len(&self) -> u64 {
         match self {
             Self::Static(bytes) => bytes.len() as u64,
@@ -162,7 +241,13 @@ impl Body {
             Self::Shared(bytes) => bytes.len() as u64,
             Self::File(part) => part.range.end.saturating_sub(part.range.start),
             Self::Pieces(pieces) => pieces.iter().map(Self::len).sum(),
+            Self::Stream(_) | Self::Upgrade(_) => 0,
         }
+    }
+
+    /// How its end is told to who asked with this head.
+    pub(super) fn coding(&self, head: &Head<'_>) -> Coding {
+        if let Self::Stream(_) = self { Coding::of(head) } else { Coding::Length }
     }
 
     /// Whether it has none.

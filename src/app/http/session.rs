@@ -1,29 +1,39 @@
 //! One connection that speaks HTTP/1.1.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc, time::Duration};
 
 use super::{
-    Handler, Intake, Request, Response,
+    Body, Handler, Intake, Request, Response,
     answer::{Part, Written, unsendable},
     engine::Engine,
     incoming::{Destination, Incoming, Progress},
+    outgoing::{Coding, Outgoing, Poured},
 };
 use crate::{
     protocol::http::{
-        Body, BodyDecoder, FieldStorage, Head, HeadParser, Parsed, Persistence, Refusal, Status,
+        Body as Framed, BodyDecoder, FieldStorage, Head, HeadParser, Parsed, Persistence, Refusal, Status,
         response::CONTINUE,
     },
-    worker::session::{Exchange, Flow, Limit, Peer, Session},
+    worker::session::{Exchange, Flow, Limit, Peer, Session, Wake},
 };
 
 /// The state of one connection: almost none between requests, so that an idle one costs next to nothing.
-#[derive(Debug)]
 pub struct HttpSession<H> {
     engine: Rc<Engine<H>>,
     peer: Peer,
     parser: HeadParser,
-    /// The request whose body is still coming.
-    incoming: Option<Box<Incoming>>,
+    /// What it is at, beyond one call.
+    task: Option<Box<Task>>,
+}
+
+/// What takes longer than a call.
+enum Task {
+    /// A request's body is coming.
+    Incoming(Incoming),
+    /// An answer's body is being made.
+    Outgoing(Outgoing),
+    /// The connection speaks another protocol now.
+    Upgraded(Box<dyn Session>),
 }
 
 /// What comes after a look at the input.
@@ -36,28 +46,54 @@ enum Turn {
 
 impl<H: Handler> Session for HttpSession<H> {
     fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow {
-        self.engine.look_at_the_clock();
-        loop {
-            let turn = match self.incoming.take() {
-                Some(incoming) => self.resume(incoming, io),
-                None => self.begin(io),
-            };
-            match turn {
-                Turn::Again => {}
-                Turn::Over(flow) => return flow,
-            }
+        match self.task.as_deref_mut() {
+            Some(Task::Upgraded(session)) => session.on_bytes(io),
+            // What comes meanwhile waits for its turn.
+            Some(Task::Outgoing(_)) => Flow::Stay,
+            Some(Task::Incoming(_)) | None => self.go_on(io),
         }
     }
 
     /// What came before the end is still answered.
     fn on_end(&mut self, io: &mut Exchange<'_>) -> Flow {
-        self.on_bytes(io)
+        match self.task.as_deref_mut() {
+            Some(Task::Upgraded(session)) => session.on_end(io),
+            Some(Task::Outgoing(outgoing)) => outgoing.after_end(),
+            Some(Task::Incoming(_)) | None => self.go_on(io),
+        }
+    }
+
+    fn on_wake(&mut self, io: &mut Exchange<'_>, wake: Wake) -> Flow {
+        match self.task.as_deref_mut() {
+            Some(Task::Upgraded(session)) => session.on_wake(io, wake),
+            Some(Task::Outgoing(outgoing)) if !outgoing.hears(wake) => Flow::Stay,
+            Some(Task::Outgoing(_) | Task::Incoming(_)) | None => self.go_on(io),
+        }
+    }
+
+    fn on_drain(&mut self, io: &mut Exchange<'_>) -> Flow {
+        let poured = match self.task.as_deref_mut() {
+            Some(Task::Upgraded(session)) => return session.on_drain(io),
+            Some(Task::Outgoing(outgoing)) => outgoing.drain(io),
+            Some(Task::Incoming(_)) | None => Poured::Some(Flow::Stay),
+        };
+        match poured {
+            Poured::Some(flow) => flow,
+            Poured::All(persistence) => {
+                self.task = None;
+                match behind(persistence, io) {
+                    Turn::Again => self.go_on(io),
+                    Turn::Over(flow) => flow,
+                }
+            }
+        }
     }
 
     fn on_timeout(&mut self, io: &mut Exchange<'_>, limit: Limit) -> Flow {
-        match limit {
-            Limit::Idle => Flow::Close,
-            Limit::Header | Limit::Body => {
+        match (self.task.as_deref_mut(), limit) {
+            (Some(Task::Upgraded(session)), _) => session.on_timeout(io, limit),
+            (_, Limit::Idle) => Flow::Close,
+            (_, Limit::Header | Limit::Body) => {
                 self.engine.look_at_the_clock();
                 self.refuse(Refusal::with(Status::REQUEST_TIMEOUT, "the request took too long to come"), io)
             }
@@ -67,7 +103,46 @@ impl<H: Handler> Session for HttpSession<H> {
 
 impl<H: Handler> HttpSession<H> {
     pub(super) fn new(engine: Rc<Engine<H>>, peer: Peer) -> Self {
-        Self { engine, peer, parser: HeadParser::new(), incoming: None }
+        Self { engine, peer, parser: HeadParser::new(), task: None }
+    }
+
+    /// Does what there is to do, until something has to be waited for.
+    fn go_on(&mut self, io: &mut Exchange<'_>) -> Flow {
+        self.engine.look_at_the_clock();
+        loop {
+            let turn = match self.task.take().map(|task| *task) {
+                None => self.begin(io),
+                Some(Task::Incoming(incoming)) => self.resume(incoming, io),
+                Some(Task::Outgoing(outgoing)) => self.pour(outgoing, io),
+                Some(Task::Upgraded(session)) => return self.hand_over(session, io),
+            };
+            match turn {
+                Turn::Again => {}
+                Turn::Over(flow) => return flow,
+            }
+        }
+    }
+
+    /// Lets the next protocol begin.
+    fn hand_over(&mut self, mut session: Box<dyn Session>, io: &mut Exchange<'_>) -> Flow {
+        let mut flow = session.on_open(io);
+        let reads = matches!(flow, Flow::Read(_) | Flow::Stay);
+        if reads && !io.input().is_empty() {
+            flow = session.on_bytes(io);
+        }
+        self.task = Some(Box::new(Task::Upgraded(session)));
+        flow
+    }
+
+    /// Has more of a body made.
+    fn pour(&mut self, mut outgoing: Outgoing, io: &mut Exchange<'_>) -> Turn {
+        match outgoing.pour(&mut self.engine.page.borrow_mut(), io) {
+            Poured::Some(flow) => {
+                self.task = Some(Box::new(Task::Outgoing(outgoing)));
+                Turn::Over(flow)
+            }
+            Poured::All(persistence) => behind(persistence, io),
+        }
     }
 
     /// Looks for a request at the start of the input.
@@ -86,7 +161,7 @@ impl<H: Handler> HttpSession<H> {
             Ok(Parsed::Incomplete) => return Turn::Over(Flow::Read(Limit::Header)),
             Err(refusal) => return Turn::Over(self.refuse(refusal, io)),
         };
-        if head.body != Body::Empty {
+        if head.body != Framed::Empty {
             return self.take_in(&head, io);
         }
         io.consume(head.length);
@@ -126,7 +201,7 @@ impl<H: Handler> HttpSession<H> {
     }
 
     /// Answers without the body. The next request can be told from its rest only if that is here already.
-    fn decline(&self, head: &Head<'_>, bytes: &[u8], response: Response, io: &mut Exchange<'_>) -> Turn {
+    fn decline(&mut self, head: &Head<'_>, bytes: &[u8], response: Response, io: &mut Exchange<'_>) -> Turn {
         let whole = whole_body(head, io.input()).map(<[u8]>::len);
         io.consume(whole.map_or(io.input().len(), |length| head.length + length));
         io.begin(first_line(head, bytes));
@@ -140,11 +215,11 @@ impl<H: Handler> HttpSession<H> {
     }
 
     /// Takes what has come of a body, and serves the request if that was all.
-    fn resume(&mut self, incoming: Box<Incoming>, io: &mut Exchange<'_>) -> Turn {
+    fn resume(&mut self, incoming: Incoming, io: &mut Exchange<'_>) -> Turn {
         let engine = Rc::clone(&self.engine);
         match incoming.take(&engine, io) {
             Progress::More(incoming) => {
-                self.incoming = Some(incoming);
+                self.task = Some(Box::new(Task::Incoming(incoming)));
                 Turn::Over(Flow::Read(Limit::Body))
             }
             Progress::Whole(incoming) => incoming.finish(&engine.heads, |head, line, into| {
@@ -171,23 +246,35 @@ impl<H: Handler> HttpSession<H> {
     }
 
     /// Serves a whole request, whose bytes were consumed.
-    fn serve(&self, head: &Head<'_>, bytes: &[u8], body: &[u8], io: &mut Exchange<'_>) -> Turn {
+    fn serve(&mut self, head: &Head<'_>, bytes: &[u8], body: &[u8], io: &mut Exchange<'_>) -> Turn {
         let line = first_line(head, bytes);
         io.begin(line);
         let response = self.engine.call(&Request::new(head, body, &self.peer, io.now()));
         self.answer(head, line, &response, io)
     }
 
-    /// Writes the answer to a request.
-    fn answer(&self, head: &Head<'_>, line: &[u8], response: &Response, io: &mut Exchange<'_>) -> Turn {
-        let persistence = persistence(head, response, io);
+    /// Writes the answer to a request, or begins it.
+    fn answer(&mut self, head: &Head<'_>, line: &[u8], response: &Response, io: &mut Exchange<'_>) -> Turn {
+        let coding = response.body.coding(head);
+        let persistence = persistence(head, response, coding, io);
         let part = if head.method == "HEAD" { Part::Head } else { Part::All };
         let desk = self.engine.desk.borrow();
-        let written = desk.answer(response, part, persistence, io.output()).or_else(|reason| {
-            let asked = String::from_utf8_lossy(line);
-            desk.answer(&unsendable(reason, &asked), part, persistence, io.output())
+        let written = if let Body::Upgrade(upgrade) = &response.body
+            && !upgrade.is_asked_by(head)
+        {
+            desk.refuse_upgrade(upgrade, io.output())
+        } else {
+            desk.answer(response, part, persistence, coding, io.output())
+        };
+        let written = written.or_else(|reason| {
+            let instead = unsendable(reason, &String::from_utf8_lossy(line));
+            desk.answer(&instead, part, persistence, coding, io.output())
         });
+        drop(desk);
         io.end();
+        if response.announces {
+            io.announce();
+        }
         match (written, persistence) {
             (Ok(Written::Whole), Persistence::Keep | Persistence::KeepAnnounced) => Turn::Again,
             // A client that asked for the end sends nothing more; others may, and must be let finish.
@@ -195,7 +282,25 @@ impl<H: Handler> HttpSession<H> {
                 Turn::Over(Flow::Close)
             }
             (Ok(Written::Whole), Persistence::Close) => Turn::Over(Flow::CloseLingering),
+            (Ok(Written::Begun), _) => self.follow(&response.body, coding, persistence),
             (Ok(Written::FileShrank) | Err(_), _) => Turn::Over(Flow::Close),
+        }
+    }
+
+    /// What comes behind a head that was written alone.
+    fn follow(&mut self, body: &Body, coding: Coding, persistence: Persistence) -> Turn {
+        let task = match body {
+            Body::Stream(stream) => Some(Task::Outgoing(Outgoing::new(stream, coding, persistence))),
+            Body::Upgrade(upgrade) => upgrade.take().map(Task::Upgraded),
+            Body::Static(_) | Body::Owned(_) | Body::Shared(_) | Body::File(_) | Body::Pieces(_) => None,
+        };
+        match task {
+            Some(task) => {
+                self.task = Some(Box::new(task));
+                Turn::Again
+            }
+            // A copy of this answer was sent before, and its session is at work elsewhere.
+            None => Turn::Over(Flow::Close),
         }
     }
 
@@ -211,9 +316,9 @@ impl<H: Handler> HttpSession<H> {
 fn whole_body<'a>(head: &Head<'_>, input: &'a [u8]) -> Option<&'a [u8]> {
     let behind = &input[head.length..];
     match head.body {
-        Body::Empty => Some(&[]),
-        Body::Length(length) => behind.get(..usize::try_from(length).ok()?),
-        Body::Chunked => None,
+        Framed::Empty => Some(&[]),
+        Framed::Length(length) => behind.get(..usize::try_from(length).ok()?),
+        Framed::Chunked => None,
     }
 }
 
@@ -223,12 +328,36 @@ pub(super) fn first_line<'a>(head: &Head<'_>, bytes: &'a [u8]) -> &'a [u8] {
     &line[..line.len().min(head.method.len() + 1 + head.target.whole.len())]
 }
 
+/// What comes behind a body that was made.
+fn behind(persistence: Persistence, io: &Exchange<'_>) -> Turn {
+    match persistence {
+        Persistence::Close => Turn::Over(Flow::CloseLingering),
+        // The next request is looked at when this answer is sent.
+        Persistence::Keep | Persistence::KeepAnnounced if io.full() => {
+            Turn::Over(Flow::Wait(Some(Duration::ZERO)))
+        }
+        Persistence::Keep | Persistence::KeepAnnounced => Turn::Again,
+    }
+}
+
 /// Whether another request may follow this one.
-fn persistence(head: &Head<'_>, response: &Response, io: &Exchange<'_>) -> Persistence {
+fn persistence(head: &Head<'_>, response: &Response, coding: Coding, io: &Exchange<'_>) -> Persistence {
     // While the worker drains, an answer is the last one, unless more of the client's requests have come already:
     // those are answered too, and the last of them closes.
-    if response.closes || io.draining() && io.input().is_empty() {
+    let last = response.closes || coding == Coding::UntilClose;
+    if last || io.draining() && io.input().is_empty() {
         return Persistence::Close;
     }
     head.persistence
+}
+
+impl<H> fmt::Debug for HttpSession<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.task.as_deref().map(|task| match task {
+            Task::Incoming(_) => "a body is coming",
+            Task::Outgoing(_) => "a body is being made",
+            Task::Upgraded(_) => "another protocol is spoken",
+        });
+        f.debug_struct("HttpSession").field("peer", &self.peer).field("task", &task).finish_non_exhaustive()
+    }
 }

@@ -5,8 +5,9 @@
 //! one interprets cannot be interpreted in two ways.
 
 use super::{
-    BodyPart, Refusal, Status,
+    BodyPart, Refusal, Status, Unsendable,
     bytes::{TOKEN, is_field_text},
+    response::{check_field, write_field},
 };
 
 /// How many bytes of size lines' extensions a whole body may have.
@@ -192,6 +193,34 @@ pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
 /// Appends the end of a chunked body, without trailers.
 pub fn encode_end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n\r\n");
+}
+
+/// Appends the end of a chunked body, with these fields behind it.
+///
+/// # Errors
+/// A field that would be read as something else; nothing was written.
+///
+/// ```
+/// # use forkd::protocol::http::chunked::encode_trailers;
+/// let mut end = Vec::new();
+/// encode_trailers(&[("ETag", "\"7\"")], &mut end)?;
+/// assert_eq!(end, b"0\r\nETag: \"7\"\r\n\r\n");
+/// assert!(encode_trailers(&[("Content-Length", "7")], &mut end).is_err());
+/// # Ok::<(), forkd::protocol::http::Unsendable>(())
+/// ```
+pub fn encode_trailers(
+    fields: &[(impl AsRef<str>, impl AsRef<str>)],
+    out: &mut Vec<u8>,
+) -> Result<(), Unsendable> {
+    for (name, value) in fields {
+        check_field(name.as_ref(), value.as_ref())?;
+    }
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in fields {
+        write_field(out, name.as_ref(), value.as_ref());
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -37,6 +37,11 @@ impl<'a> Fields<'a> {
         self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
+    /// Whether `element` stands in the comma-separated list that the fields called `name` make, in whatever case.
+    pub fn lists(&self, name: &str, element: &str) -> bool {
+        self.all(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
+    }
+
     /// Every field, name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         self.0.iter().map(|field| (field.name, field.value))

@@ -22,6 +22,7 @@ mod bytes;
 pub mod chunked;
 pub mod conditional;
 pub mod date;
+pub mod event;
 pub mod fields;
 mod framing;
 #[doc(hidden)]
@@ -37,6 +38,7 @@ pub mod target;
 pub use body::{BodyDecoder, BodyPart};
 pub use conditional::{Precondition, Validators};
 pub use date::DateCache;
+pub use event::Event;
 pub use fields::{FieldStorage, Fields, MAX_FIELDS};
 pub use framing::{Body, Persistence};
 pub use path::RelativePath;

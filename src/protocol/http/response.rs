@@ -58,10 +58,20 @@ impl<'a> HeadEncoder<'a> {
             // The space behind the number stays where there are no words (RFC 9112, section 4).
             None => out.extend_from_slice(format!("HTTP/1.1 {} \r\n", status.code()).as_bytes()),
         }
+        Ok(Self::dated(out, date))
+    }
+
+    /// Begins the head of an answer `101 Switching Protocols`, for [`HeadEncoder::end_upgrade`].
+    pub fn begin_upgrade(out: &'a mut Vec<u8>, date: &[u8; 29]) -> Self {
+        out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        Self::dated(out, date)
+    }
+
+    fn dated(out: &'a mut Vec<u8>, date: &[u8; 29]) -> Self {
         out.extend_from_slice(b"Date: ");
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
-        Ok(Self { out })
+        Self { out }
     }
 
     /// Writes one field.
@@ -69,16 +79,8 @@ impl<'a> HeadEncoder<'a> {
     /// # Errors
     /// A name or value that would be read as something else, or a field of the engine's; nothing is written then.
     pub fn field(&mut self, name: &str, value: &str) -> Result<(), Unsendable> {
-        if name.is_empty() || !TOKEN.has_all(name.as_bytes()) {
-            return Err(Unsendable::Name);
-        }
-        if let Some(reserved) = RESERVED.iter().find(|reserved| name.eq_ignore_ascii_case(reserved)) {
-            return Err(Unsendable::Reserved(reserved));
-        }
-        if !value.bytes().fold(true, |text, byte| text & is_field_text(byte)) {
-            return Err(Unsendable::Value);
-        }
-        self.trusted(name, value);
+        check_field(name, value)?;
+        write_field(self.out, name, value);
         Ok(())
     }
 
@@ -88,13 +90,10 @@ impl<'a> HeadEncoder<'a> {
         self.out.extend_from_slice(lines);
     }
 
-    /// Ends the head. `length` is the body's; `None` for an answer that has no body by its status.
+    /// Ends the head. `length` is the body's; `None` for an answer that has no body by its status, or whose body ends
+    /// with the connection.
     pub fn end(mut self, length: Option<u64>, persistence: Persistence) {
-        match persistence {
-            Persistence::Keep => {}
-            Persistence::KeepAnnounced => self.trusted("Connection", "keep-alive"),
-            Persistence::Close => self.trusted("Connection", "close"),
-        }
+        self.persistence(persistence);
         if let Some(length) = length {
             self.out.extend_from_slice(b"Content-Length: ");
             write_number(self.out, length);
@@ -103,13 +102,55 @@ impl<'a> HeadEncoder<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// Writes a field of our own making.
-    fn trusted(&mut self, name: &str, value: &str) {
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b": ");
-        self.out.extend_from_slice(value.as_bytes());
+    /// Ends the head of a body that comes in chunks; only a client of HTTP/1.1 can read those.
+    pub fn end_chunked(mut self, persistence: Persistence) {
+        self.persistence(persistence);
+        write_field(self.out, "Transfer-Encoding", "chunked");
         self.out.extend_from_slice(b"\r\n");
     }
+
+    /// Ends the head of an answer 101, or of a 426 that says how it could have been had: the connection's next protocol
+    /// (RFC 9110, section 7.8).
+    ///
+    /// # Errors
+    /// The protocol's name cannot stand in a field.
+    pub fn end_upgrade(self, protocol: &str, length: Option<u64>) -> Result<(), Unsendable> {
+        check_field("X-Upgrade", protocol)?;
+        write_field(self.out, "Connection", "upgrade");
+        write_field(self.out, "Upgrade", protocol);
+        self.end(length, Persistence::Keep);
+        Ok(())
+    }
+
+    fn persistence(&mut self, persistence: Persistence) {
+        match persistence {
+            Persistence::Keep => {}
+            Persistence::KeepAnnounced => write_field(self.out, "Connection", "keep-alive"),
+            Persistence::Close => write_field(self.out, "Connection", "close"),
+        }
+    }
+}
+
+/// Refuses a field that would be read as something else, or that is the engine's.
+pub(super) fn check_field(name: &str, value: &str) -> Result<(), Unsendable> {
+    if name.is_empty() || !TOKEN.has_all(name.as_bytes()) {
+        return Err(Unsendable::Name);
+    }
+    if let Some(reserved) = RESERVED.iter().find(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Err(Unsendable::Reserved(reserved));
+    }
+    if !value.bytes().fold(true, |text, byte| text & is_field_text(byte)) {
+        return Err(Unsendable::Value);
+    }
+    Ok(())
+}
+
+/// Writes a field that was checked, or is of our own making.
+pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends `number` in digits. Most bodies have fewer than a hundred bytes or a few thousand: the formatting machinery
@@ -171,6 +212,16 @@ mod tests {
         for status in [0, 100, 101, 199, 600, 999] {
             assert!(HeadEncoder::begin(&mut Vec::new(), Status::from(status), DATE).is_err());
         }
+    }
+
+    #[test]
+    fn an_upgrade_names_its_protocol_and_nothing_else() {
+        let mut out = Vec::new();
+        let head = HeadEncoder::begin_upgrade(&mut out, DATE);
+        head.end_upgrade("websocket", None).unwrap();
+        assert!(out.ends_with(b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"));
+        let head = HeadEncoder::begin_upgrade(&mut out, DATE);
+        assert_eq!(head.end_upgrade("a\r\nb", None), Err(Unsendable::Value));
     }
 
     #[test]

@@ -40,6 +40,7 @@ macro_rules! statuses {
 
 statuses! {
     100 CONTINUE "Continue"
+    101 SWITCHING_PROTOCOLS "Switching Protocols"
     200 OK "OK"
     201 CREATED "Created"
     202 ACCEPTED "Accepted"
@@ -69,6 +70,7 @@ statuses! {
     417 EXPECTATION_FAILED "Expectation Failed"
     418 TEAPOT "I'm a teapot"
     422 UNPROCESSABLE_CONTENT "Unprocessable Content"
+    426 UPGRADE_REQUIRED "Upgrade Required"
     429 TOO_MANY_REQUESTS "Too Many Requests"
     431 FIELDS_TOO_LARGE "Request Header Fields Too Large"
     500 INTERNAL_SERVER_ERROR "Internal Server Error"
@@ -133,6 +135,6 @@ mod tests {
     #[test]
     fn only_informational_no_content_and_not_modified_have_no_body() {
         let bodiless: Vec<_> = NAMED.iter().filter(|status| !status.has_body()).map(|s| s.code()).collect();
-        assert_eq!(bodiless, [100, 204, 304]);
+        assert_eq!(bodiless, [100, 101, 204, 304]);
     }
 }
