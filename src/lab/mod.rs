@@ -37,10 +37,12 @@
 pub mod actor;
 pub mod experiments;
 mod guard;
-mod hands;
+pub mod hands;
 pub mod look;
 pub mod message;
+pub mod network;
 pub mod perform;
+pub mod sockets;
 pub mod texts;
 mod trouble;
 

@@ -28,6 +28,16 @@ experiments! {
     orphanage "orphanage";
     zombie "zombie";
     reap_double "reap-double";
+    addresses "addresses";
+    two_hosts "two-hosts";
+    phone_call "phone-call";
+    waiting_room "waiting-room";
+    goodbye "goodbye";
+    handshake "handshake";
+    buckets "buckets";
+    sticky "sticky";
+    postcards "postcards";
+    tcp_or_udp "tcp-or-udp";
 }
 
 #[test]

@@ -88,6 +88,17 @@ pub fn look(filter: &Filter) -> io::Result<Report> {
     })
 }
 
+/// The TCP or UDP sockets that have this port here, and not who holds them: that would be a look at every process.
+///
+/// # Errors
+/// As [`look`].
+pub fn at_port(protocol: Protocol, port: u16) -> io::Result<Vec<Socket>> {
+    let mut sockets = Vec::new();
+    read(protocol, &mut sockets)?;
+    sockets.retain(|socket| socket.address.port() == Some(port));
+    Ok(sockets)
+}
+
 /// Reads all sockets of one protocol: by netlink, or where that is refused from /proc/net.
 fn read(protocol: Protocol, sockets: &mut Vec<Socket>) -> io::Result<Source> {
     let before = sockets.len();

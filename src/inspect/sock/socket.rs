@@ -125,7 +125,8 @@ pub struct Socket {
 }
 
 impl End {
-    pub(super) fn port(&self) -> Option<u16> {
+    /// The port, of an address that has one.
+    pub fn port(&self) -> Option<u16> {
         match self {
             Self::Inet(address) => Some(address.port()),
             Self::Unix(_) | Self::None => None,

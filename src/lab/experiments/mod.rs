@@ -48,4 +48,14 @@ experiments! {
     "orphanage" orphanage Machine;
     "zombie" zombie Guard;
     "reap-double" reap_double Guard;
+    "addresses" addresses Guard;
+    "two-hosts" two_hosts Guard;
+    "phone-call" phone_call Guard;
+    "waiting-room" waiting_room Guard;
+    "goodbye" goodbye Guard;
+    "handshake" handshake Guard;
+    "buckets" buckets Guard;
+    "sticky" sticky Guard;
+    "postcards" postcards Guard;
+    "tcp-or-udp" tcp_or_udp Guard;
 }
