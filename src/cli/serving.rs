@@ -62,7 +62,11 @@ impl Serving for args::Http {
         let options = self.site.options()?;
         let settings = self.common.settings(HTTP.word)?;
         streams_only("HTTP/1.1", &settings)?;
-        let make = move |_: &Worker| Site::with(&root, options.clone()).map(Site::into_application);
+        let make = move |_: &Worker| {
+            // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
+            signal::ignore(libc::SIGXFSZ)?;
+            Site::with(&root, options.clone()).map(Site::into_application)
+        };
         Ok(Blueprint::of_sessions(settings, HTTP.scheme, make, None))
     }
 }

@@ -44,6 +44,9 @@ pub struct SiteFlags {
     #[arg(long, value_name = "N: V", help_heading = ANSWERS)]
     pub header: Vec<String>,
 
+    /// Take files by PUT and remove them by DELETE
+    #[arg(long, help_heading = ACCESS)]
+    pub upload: bool,
     /// Let in nobody but this user, may be repeated; HASH is what `openssl passwd -6` or `htpasswd -nB` prints, or
     /// for a long random password its SHA-256 in hexadecimal digits
     #[arg(long, value_name = "USER:HASH", help_heading = ACCESS)]
@@ -73,7 +76,7 @@ impl SiteFlags {
             hidden: self.hidden,
             auth: self.auth.iter().map(|text| credential(text)).collect::<Result<_>>()?,
             precompressed: self.precompressed,
-            upload: false,
+            upload: self.upload,
         })
     }
 }
@@ -122,6 +125,7 @@ mod tests {
             "--spa",
             "--hidden",
             "--precompressed",
+            "--upload",
             "--cors",
             "--cache",
             "10m",
@@ -141,7 +145,7 @@ mod tests {
             hidden: true,
             auth: vec![user.parse().expect("a credential")],
             precompressed: true,
-            upload: false,
+            upload: true,
         };
         assert_eq!(options(&words).expect("options"), expected);
     }

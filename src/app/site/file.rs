@@ -60,7 +60,7 @@ impl SiteFile {
     /// The file behind this descriptor, under this name.
     pub fn new(opened: Opened, name: &[u8]) -> Self {
         let (identity, length) = (opened.identity(), opened.metadata.len());
-        let validators = validators(&opened.metadata);
+        let validators = identity.validators();
         let fields = format!(
             "Last-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\n",
             date::format(validators.modified),
@@ -156,16 +156,6 @@ impl SiteFile {
     }
 }
 
-/// What a client tells this state of the file from another by. The inode is in it, because files are replaced by
-/// renaming, and some archives give all their files one time.
-fn validators(metadata: &Metadata) -> Validators {
-    let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let etag = format!("\"{:x}-{:x}-{:x}\"", metadata.ino(), metadata.len(), since.as_nanos());
-    // No answer may claim a change later than itself (RFC 9110, section 8.8.2.1).
-    Validators { etag, modified: modified.min(SystemTime::now()) }
-}
-
 /// What a request asks for of a file. Only GET knows ranges (RFC 9110, section 14.2).
 fn requested(request: &Request<'_>, validators: &Validators, length: u64) -> Requested {
     let fields = request.headers();
@@ -187,6 +177,17 @@ impl Identity {
             modified: time(metadata.mtime(), metadata.mtime_nsec()),
             changed: time(metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+}
+
+impl Identity {
+    /// What a client tells this state of the file from another by. The inode is in it, because files are replaced by
+    /// renaming, and some archives give all their files one time.
+    pub fn validators(&self) -> Validators {
+        let etag = format!("\"{:x}-{:x}-{:x}\"", self.inode, self.length, self.modified.as_nanos());
+        let modified = UNIX_EPOCH.checked_add(self.modified).unwrap_or(UNIX_EPOCH);
+        // No answer may claim a change later than itself (RFC 9110, section 8.8.2.1).
+        Validators { etag, modified: modified.min(SystemTime::now()) }
     }
 }
 

@@ -20,6 +20,7 @@ mod options;
 mod order;
 mod page;
 mod root;
+mod upload;
 mod words;
 
 #[cfg(test)]
@@ -32,12 +33,13 @@ pub use auth::Credential;
 pub use options::{Header, HeaderError, Options};
 
 use crate::{
-    app::http::{Http, Request, Response, Status},
+    app::http::{Handler, Http, Intake, Receiver, Request, Response, Status},
     protocol::http::{RelativePath, accept},
 };
 use cache::{Asset, Cache};
 use file::SiteFile;
 use root::{Absent, Root};
+use upload::{Place, Upload};
 
 /// A directory and everything below it that may be seen: regular files and directories whose names have no dot in
 /// front.
@@ -48,7 +50,7 @@ use root::{Absent, Root};
 pub struct Site {
     root: Root,
     files: Cache,
-    options: Options,
+    options: Rc<Options>,
     #[cfg(feature = "auth")]
     gate: auth::Gate,
 }
@@ -76,20 +78,14 @@ impl Site {
             files: Cache::new(),
             #[cfg(feature = "auth")]
             gate: auth::Gate::new(options.auth.clone()),
-            options,
+            options: Rc::new(options),
         }
     }
 
     /// The site as an application of its own.
-    pub fn into_application(self) -> Http<impl Fn(&Request<'_>) -> Response> {
-        // Bodies of requests have no meaning here, so a small limit does.
-        Http::new(move |request: &Request<'_>| self.handle(request)).body_limit(64 << 10)
-    }
-
-    /// The answer to a request, also as a part of another handler.
-    pub fn handle(&self, request: &Request<'_>) -> Response {
-        let refusal = self.options.preflight(request).or_else(|| self.refusal(request));
-        self.options.dress(refusal.unwrap_or_else(|| self.answer(request)))
+    pub fn into_application(self) -> Http<Self> {
+        // Bodies have no meaning here but for those of uploads, which are not gathered; so a small limit does.
+        Http::serving(self).body_limit(64 << 10)
     }
 
     /// What is answered to who may not come in.
@@ -107,7 +103,33 @@ impl Site {
         match request.method() {
             "GET" | "HEAD" => self.get(request).unwrap_or_else(Absent::answer),
             "OPTIONS" => Response::empty(Status::NO_CONTENT).header("Allow", self.options.methods()),
+            "PUT" if self.options.upload => {
+                // Whatever there was to be taken in was empty.
+                let uploaded = self.upload(request).map(|upload| Box::new(upload).finish(request));
+                uploaded.unwrap_or_else(|response| response)
+            }
+            "DELETE" if self.options.upload => {
+                let deleted = self.place(request).and_then(|place| place.delete(request));
+                deleted.unwrap_or_else(|response| response)
+            }
             _ => plain(Status::METHOD_NOT_ALLOWED).header("Allow", self.options.methods()),
+        }
+    }
+
+    fn upload(&self, request: &Request<'_>) -> Result<Upload, Response> {
+        Upload::begin(self.place(request)?, request)
+    }
+
+    /// Where a request wants a file to be, or to be no more.
+    fn place(&self, request: &Request<'_>) -> Result<Place, Response> {
+        let path = RelativePath::parse(request.path()).ok_or_else(|| plain(Status::BAD_REQUEST))?;
+        if path.is_hidden() && !self.options.hidden {
+            return Err(plain(Status::FORBIDDEN));
+        }
+        let directory = self.root.directory(&path.parent().join()).map_err(upload::failed)?;
+        match path.name() {
+            Some(name) if !path.has_trailing_slash() => Ok(Place::new(directory, name)),
+            Some(_) | None => Err(plain(Status::CONFLICT)),
         }
     }
 
@@ -190,6 +212,40 @@ impl Site {
         let may_be_seen = |name: &[u8]| self.options.hidden || !name.starts_with(b".");
         let listing = listing::read(directory, may_be_seen, follow)?;
         Ok(forms::answer(request, path, listing))
+    }
+}
+
+impl Handler for Site {
+    /// The answer to a request, also as a part of another handler.
+    fn handle(&self, request: &Request<'_>) -> Response {
+        let refusal = self.options.preflight(request).or_else(|| self.refusal(request));
+        self.options.dress(refusal.unwrap_or_else(|| self.answer(request)))
+    }
+
+    fn intake(&self, request: &Request<'_>) -> Intake {
+        if request.method() != "PUT" || !self.options.upload {
+            return Intake::Gather;
+        }
+        match self.refusal(request).map_or_else(|| self.upload(request), Err) {
+            Ok(upload) => Intake::stream(Dressed { upload, options: Rc::clone(&self.options) }, u64::MAX),
+            Err(response) => Intake::Refuse(self.options.dress(response)),
+        }
+    }
+}
+
+/// An upload whose answer has what every answer has.
+struct Dressed {
+    upload: Upload,
+    options: Rc<Options>,
+}
+
+impl Receiver for Dressed {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Response> {
+        self.upload.write(bytes).map_err(|response| self.options.dress(response))
+    }
+
+    fn finish(self: Box<Self>, request: &Request<'_>) -> Response {
+        self.options.dress(Box::new(self.upload).finish(request))
     }
 }
 

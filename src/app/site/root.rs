@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use nix::errno::Errno;
+use nix::{errno::Errno, fcntl::OFlag};
 
 use super::file::Identity;
 #[cfg(test)]
@@ -81,6 +81,11 @@ impl Root {
             Absent::Broken
         })?;
         sort(file, metadata)
+    }
+
+    /// Opens a directory below the root, to change what is in it.
+    pub fn directory(&self, name: &[u8]) -> nix::Result<OwnedFd> {
+        self.beneath.open(name, READ | OFlag::O_DIRECTORY)
     }
 
     /// Which state of which file stands under this name now. Nothing is opened: it tells whether a file that *was*

@@ -1,6 +1,7 @@
 //! A site of files of every kind, asked for what it has and for what it must not give.
 
 mod chosen;
+mod uploads;
 
 use std::{
     fs,

@@ -24,6 +24,22 @@ pub enum Precondition {
     Failed,
 }
 
+/// Whether the conditions of a request that changes or removes a resource hold, in the order of RFC 9110, section 13.2.2.
+/// `state` is what it would change; `None` if there is nothing.
+pub fn permits_change(state: Option<&Validators>, fields: &Fields<'_>) -> bool {
+    let any = |name, matches: fn(&Validators, &[u8]) -> bool| {
+        let asked = fields.get(name).is_some();
+        asked.then(|| state.is_some_and(|state| state.any_tag(fields, name, matches) == Some(true)))
+    };
+    let since = fields.get("if-unmodified-since").and_then(date::parse);
+    let unmodified = || match (state, since) {
+        (Some(state), Some(since)) => !state.changed_after(since),
+        (None, _) | (_, None) => true,
+    };
+    any("if-match", Validators::is_strong_match).unwrap_or_else(unmodified)
+        && !any("if-none-match", Validators::is_weak_match).unwrap_or(false)
+}
+
 impl Validators {
     /// Weighs the conditions of a GET or HEAD request, in the order of RFC 9110, section 13.2.2.
     pub fn weigh(&self, fields: &Fields<'_>) -> Precondition {
@@ -134,6 +150,27 @@ mod tests {
         assert_eq!(weigh("\"a\"", &[("If-None-Match", "\"b\""), ("If-Modified-Since", LATER)]), Holds);
         assert_eq!(weigh("\"a\"", &[("If-Match", "\"a\""), ("If-Unmodified-Since", EARLIER)]), Holds);
         assert_eq!(weigh("\"a\"", &[("If-Match", "\"b\""), ("If-None-Match", "\"a\"")]), Failed);
+    }
+
+    #[test]
+    fn a_change_is_of_what_the_client_knows() {
+        for (name, value, of_a, of_nothing) in [
+            ("If-Match", "\"a\"", true, false),
+            ("If-Match", "*", true, false),
+            ("If-Match", "\"b\"", false, false),
+            ("If-None-Match", "*", false, true),
+            ("If-None-Match", "\"a\"", false, true),
+            ("If-None-Match", "\"b\"", true, true),
+            ("If-Unmodified-Since", THEN, true, true),
+            ("If-Unmodified-Since", EARLIER, false, true),
+            // This one is for those who read.
+            ("If-Modified-Since", LATER, true, true),
+        ] {
+            let header = [httparse::Header { name, value: value.as_bytes() }];
+            let fields = Fields(&header);
+            assert_eq!(permits_change(Some(&state("\"a\"")), &fields), of_a, "{name}: {value}");
+            assert_eq!(permits_change(None, &fields), of_nothing, "{name}: {value}");
+        }
     }
 
     #[test]

@@ -96,6 +96,13 @@ impl RelativePath {
         Self { segments, trailing_slash: false }
     }
 
+    /// The path of the directory in which it is; that of the top is the top.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        let above = self.segments.len().saturating_sub(1);
+        Self { segments: self.segments[..above].to_vec(), trailing_slash: true }
+    }
+
     /// The names with a slash between them, relative to the top; empty for the top itself.
     pub fn join(&self) -> Vec<u8> {
         self.segments.join(&b'/')
