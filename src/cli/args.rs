@@ -37,6 +37,9 @@ pub enum Command {
     Stop(Stop),
     /// Replace all workers by new ones, without losing a request
     Reload(Reload),
+    /// Put a new binary in the place of the running one; the master keeps its pid
+    #[command(after_help = UPGRADE_EXAMPLES)]
+    Upgrade(Upgrade),
     /// Change the number of workers
     #[command(after_help = SCALE_EXAMPLES, override_usage = "forkd scale [OPTIONS] [NAME] N|+N|-N")]
     Scale(Scale),
@@ -201,6 +204,19 @@ pub struct Reload {
     pub timeout: Option<std::time::Duration>,
 }
 
+/// `forkd upgrade`
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    #[command(flatten)]
+    pub target: Target,
+    /// The new binary [default: the path that the server was started by, read anew]
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<PathBuf>,
+    /// How long it may take until the new workers are ready [default: the boot limit for each]
+    #[arg(long, value_name = "T", value_parser = crate::config::parse::duration)]
+    pub timeout: Option<std::time::Duration>,
+}
+
 /// `forkd scale`
 #[derive(Debug, Args)]
 pub struct Scale {
@@ -279,6 +295,16 @@ Examples:
   forkd status                            the only server that runs here
   forkd status :8080                      the one on port 8080
   forkd status web --json | jq .workers";
+
+const UPGRADE_EXAMPLES: &str = "\
+The new binary is tried beside the running server first: with the same command line and the real listeners it brings
+a worker to ready. Only then does the master become it, in the same process, and exchange the workers one by one.
+If anything fails, the old binary and its workers serve on.
+
+Examples:
+  forkd upgrade                           after a package was installed over the running binary
+  forkd upgrade web --binary ./forkd-new  another one
+  kill -USR2 PID                          the same as the first";
 
 const SCALE_EXAMPLES: &str = "\
 Examples:

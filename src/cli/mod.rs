@@ -34,18 +34,21 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::error::ErrorKind;
 
 use self::{args::Command, typed::Misread};
-use crate::{Result, ipc::control::Request};
+use crate::{Result, ipc::control::Request, master::upgrade, process::origin};
 
 /// Runs the command line: what it was told, and the exit code that it leaves.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     common::note_here();
+    origin::note();
     let done = match typed::read(&words) {
         Ok(typed) => run(&typed.line.command),
         Err(Misread::Clap(error)) => help_or_complaint(&words, &error),
         Err(Misread::Ours(error)) => Err(error),
     };
     done.unwrap_or_else(|error| {
+        // A new program that does not understand its command line gives way to the old one.
+        upgrade::abandon(&error.to_string());
         out::complain(&error.to_string());
         ExitCode::from(error.exit_code())
     })
@@ -60,6 +63,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Status(target) => operate::status(target),
         Command::Stop(stop) => operate::stop(stop),
         Command::Reload(reload) => operate::reload(reload),
+        Command::Upgrade(upgrade) => operate::upgrade(upgrade),
         Command::Scale(scale) => operate::scale(scale),
         Command::Pause(target) => operate::plain(target, Request::Pause),
         Command::Resume(target) => operate::plain(target, Request::Resume),

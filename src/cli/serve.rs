@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Error, Event, Outcome, Result, Server,
     config::{Settings, name, runtime_dir},
+    master::upgrade,
     process::{
         Pid,
         daemon::{self, Announce, Role, Verdict, Waiting},
@@ -75,9 +76,14 @@ fn in_foreground(blueprint: Blueprint<'_>) -> Result<ExitCode> {
 fn in_background(blueprint: Blueprint<'_>) -> Result<ExitCode> {
     // Before the caller is left: whatever can be refused at its terminal is.
     logging::install(blueprint.settings())?;
+    if upgrade::goes_on() {
+        // It is one already; only the directory is that of the caller again, for the sake of relative paths.
+        std::env::set_current_dir("/").map_err(|cause| Error::system("leave this directory", cause))?;
+        return as_daemon(blueprint, None);
+    }
     match daemon::detach().map_err(|cause| Error::system("become a daemon", cause))? {
         Role::Caller(waiting) => report(waiting),
-        Role::Daemon(announce) => as_daemon(blueprint, announce),
+        Role::Daemon(announce) => as_daemon(blueprint, Some(announce)),
     }
 }
 
@@ -99,10 +105,10 @@ fn report(waiting: Waiting) -> Result<ExitCode> {
     }
 }
 
-/// The daemon's part: serves, and says so or why not.
-fn as_daemon(blueprint: Blueprint<'_>, announce: Announce) -> Result<ExitCode> {
+/// The daemon's part: serves, and says so or why not. A program that a daemon has become has nobody to tell.
+fn as_daemon(blueprint: Blueprint<'_>, announce: Option<Announce>) -> Result<ExitCode> {
     let settings = blueprint.settings();
-    let announce = RefCell::new(Some(announce));
+    let announce = RefCell::new(announce);
     let unnamed = if settings.log.file.is_none() { settings.runtime_dir.clone() } else { None };
     let server = server()
         .on_bound(move |name| unnamed.iter().try_for_each(|dir| logging::open(&name::log_file(dir, name))))

@@ -56,7 +56,7 @@ pub fn pair() -> io::Result<(Channel<Order, Report>, Channel<Report, Order>)> {
 
 impl<S: Message, R: Message> Channel<S, R> {
     /// The end that this socket is.
-    fn over(fd: OwnedFd) -> Self {
+    pub fn over(fd: OwnedFd) -> Self {
         Self { fd, messages: PhantomData }
     }
 

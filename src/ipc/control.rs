@@ -8,12 +8,12 @@ pub mod status;
 #[cfg(feature = "control")]
 pub mod wire;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use nix::sys::signal::Signal;
 
 /// Everything that a master can be asked for. There is no other word, and no way to add one from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "control", serde(rename_all = "lowercase", deny_unknown_fields))]
 pub enum Request {
@@ -24,6 +24,13 @@ pub enum Request {
     /// New children with new configuration, the old ones serving until the new ones are ready.
     Reload {
         /// How long the successors may take together; without it each has the boot limit.
+        timeout: Option<Duration>,
+    },
+    /// A new binary in place of the running one, in the same process.
+    Upgrade {
+        /// The binary; without it the path that was started, read anew.
+        binary: Option<PathBuf>,
+        /// How long it may take until the successors are ready; without it the boot limit for each.
         timeout: Option<Duration>,
     },
     /// Another number of workers.
@@ -69,7 +76,7 @@ pub enum Scale {
 }
 
 /// One row of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// What is typed: `forkd` in front of it, a server's name behind the first word.
     pub verb: &'static str,
@@ -100,6 +107,12 @@ pub const REQUESTS: &[Entry] = &[
         "new configuration, new generation",
     ),
     entry(
+        "upgrade",
+        Some(Signal::SIGUSR2),
+        Request::Upgrade { binary: None, timeout: None },
+        "new binary, same master pid",
+    ),
+    entry(
         "reopen",
         Some(Signal::SIGUSR1),
         Request::Reopen,
@@ -122,7 +135,7 @@ impl Request {
     /// What this signal asks for; `None` for one that asks for nothing.
     pub fn of_signal(signal: i32) -> Option<Self> {
         let entry = REQUESTS.iter().find(|entry| entry.signal.is_some_and(|known| known as i32 == signal))?;
-        Some(entry.request)
+        Some(entry.request.clone())
     }
 }
 

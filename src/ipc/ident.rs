@@ -4,6 +4,7 @@ use std::fmt;
 
 /// A numbered place to fill with a worker, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Slot(u32);
 
 impl Slot {
@@ -25,6 +26,7 @@ impl Slot {
 
 /// A number that rises at every reload and upgrade; a child keeps the one it was born with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Generation(u32);
 
 impl Generation {
@@ -50,6 +52,7 @@ impl Generation {
 
 /// A row of the scoreboard, counted from 0. It belongs to a child, not to a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct RowId(u32);
 
 impl RowId {

@@ -24,6 +24,7 @@ pub enum Order {
 
 /// Whether a worker takes connections from the queue. The connections that it has go on either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Accepts {
     /// It does.
     Yes,

@@ -18,6 +18,8 @@ use super::{
     ident::RowId,
     row::{WORDS, Words},
 };
+#[cfg(feature = "control")]
+use crate::sys::luggage::{Luggage, Ticket, claim};
 use crate::sys::memory::SharedMemory;
 
 pub use super::{reading::Reading, row::Row};
@@ -72,6 +74,37 @@ impl Scoreboard {
         let id = RowId::new(self.fresh);
         self.fresh = (self.fresh < ROWS).then_some(self.fresh + 1)?;
         Some(id)
+    }
+}
+
+/// A scoreboard on its way into another program.
+#[cfg(feature = "control")]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Packed {
+    memory: Ticket,
+    free: Vec<RowId>,
+    fresh: u32,
+}
+
+#[cfg(feature = "control")]
+impl Scoreboard {
+    /// Puts the memory into the luggage; the children write on meanwhile.
+    pub fn pack(&self, luggage: &mut Luggage) -> Packed {
+        Packed { memory: luggage.put(&*self.memory), free: self.free.clone(), fresh: self.fresh }
+    }
+
+    /// The scoreboard as it was.
+    ///
+    /// # Errors
+    /// When the memory did not come with the luggage, or is another program's.
+    pub fn unpack(packed: Packed) -> io::Result<Self> {
+        let memory = SharedMemory::from_fd(claim(packed.memory)?)?;
+        let Packed { free, fresh, .. } = packed;
+        let fits = memory.words().len() == ROWS as usize * WORDS && fresh <= ROWS;
+        if !fits || free.iter().any(|row| row.index() >= fresh as usize) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Self { memory: Arc::new(memory), free, fresh })
     }
 }
 

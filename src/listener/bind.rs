@@ -27,7 +27,7 @@ pub struct Listener {
     local: Local,
     kind: Kind,
     fd: OwnedFd,
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
 }
 
 /// What arrives at a listener.
@@ -142,7 +142,7 @@ impl Listener {
     }
 
     /// The listener that this socket is.
-    fn over(address: &Address, socket: Socket, place: Option<Place>) -> Result<Self, Refusal> {
+    pub(super) fn over(address: &Address, socket: Socket, place: Option<Place>) -> Result<Self, Refusal> {
         let kind = if socket.r#type()? == Type::STREAM { Kind::Stream } else { Kind::Datagram };
         let local = Local::of(&socket.local_addr()?)?;
         Ok(Self { address: address.clone(), local, kind, fd: socket.into(), place })

@@ -17,6 +17,8 @@ pub mod bind;
 mod error;
 mod group;
 pub mod inherit;
+#[cfg(feature = "control")]
+pub mod packed;
 pub mod peer;
 mod unix;
 

@@ -34,6 +34,7 @@ pub(super) enum Access {
 
 /// The file of a socket of ours, told apart from any that may come to stand in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Place {
     /// Absolute, for a daemon leaves the directory that it was started in.
     path: PathBuf,

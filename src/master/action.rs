@@ -1,8 +1,9 @@
 //! What the supervisor wants done to the world, and what it wants told.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::event::{Caller, ChildId};
+pub use super::turn::Change;
 use crate::{
     ipc::{ident::Generation, message::Accepts},
     process::{Pid, exit::ExitStatus},
@@ -23,6 +24,10 @@ pub enum Action {
     Prepare { generation: Generation },
     /// Let go of what this generation alone was to run with: its successor is trusted, or it is not.
     Retire { generation: Generation },
+    /// Start a trial child of this program, or of the one that was started; answered by `Tried`.
+    Try { generation: Generation, binary: Option<PathBuf> },
+    /// Kill the trial child; answered by `Tried` too.
+    EndTrial,
     /// Take no new client any more: close the master's listeners. Who waits in a queue is still accepted by the workers,
     /// which close theirs as they drain; whoever comes later is refused at once, not left waiting for nobody.
     CloseListeners,
@@ -71,6 +76,7 @@ pub enum Ending {
 
 /// A limit that a child can pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Limit {
     /// Fork to ready.
     Boot,
@@ -97,14 +103,14 @@ pub enum News {
     Respawn { who: Who, deaths: u32, delay: Duration },
     /// A slot stays empty.
     GaveUp { who: Who, deaths: u32, reason: String },
-    /// A reload began.
-    ReloadBegan { generation: Generation },
-    /// A reload waits for the one that runs.
+    /// A reload or an upgrade began.
+    TurnBegan { change: Change, generation: Generation },
+    /// A reload waits for what runs.
     ReloadQueued { behind: Generation },
-    /// A reload came to its end.
-    Reloaded { generation: Generation },
-    /// A reload failed and `generation` goes on.
-    ReloadFailed { generation: Generation, reason: String },
+    /// It came to its end.
+    Turned { change: Change, generation: Generation },
+    /// It failed, and `generation` is not to be.
+    TurnFailed { change: Change, generation: Generation, reason: String },
     /// Another number of workers is wanted.
     Scaled { from: u32, to: u32 },
     /// The server takes connections from the queue, or leaves it alone, from now on.
@@ -139,6 +145,7 @@ pub struct Who {
 
 /// Why a child must go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reason {
     /// Its successor is ready.
     Replaced,

@@ -21,6 +21,11 @@ use crate::{
     },
     process::{Pid, signal, wait},
 };
+#[cfg(feature = "control")]
+use {
+    super::upgrade::Trial,
+    crate::sys::luggage::{Luggage, Ticket, claim},
+};
 
 /// A message flood is read in portions, so that one child cannot keep the master from the others.
 const MESSAGES_AT_ONCE: usize = 16;
@@ -38,42 +43,57 @@ pub struct Process {
 
 /// The table.
 #[derive(Debug, Default)]
-pub struct Children(BTreeMap<ChildId, Process>);
+pub struct Children {
+    processes: BTreeMap<ChildId, Process>,
+    /// The trial child of an upgrade: no worker, but ours to reap.
+    #[cfg(feature = "control")]
+    pub trial: Option<Trial>,
+}
+
+/// A child on its way into another program; the process itself stays where it is.
+#[cfg(feature = "control")]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub struct Packed {
+    child: ChildId,
+    pid: i32,
+    channel: Option<Ticket>,
+    row: RowId,
+}
 
 impl Children {
     /// Enters a child that was just forked.
     pub fn insert(&mut self, id: ChildId, process: Process) {
-        self.0.insert(id, process);
+        self.processes.insert(id, process);
     }
 
     /// One child.
     pub fn get(&self, id: ChildId) -> Option<&Process> {
-        self.0.get(&id)
+        self.processes.get(&id)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.processes.len()
     }
 
     /// Whether a process is one of ours.
     pub fn knows(&self, pid: Pid) -> bool {
-        self.0.values().any(|process| process.pid == pid)
+        self.processes.values().any(|process| process.pid == pid) || self.is_trial(pid)
     }
 
     /// What a forked child does with its copy: it must hold nobody's channel open but its own.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.processes.clear();
     }
 
     /// The channels to wait for.
     pub fn channels(&self) -> impl Iterator<Item = (ChildId, BorrowedFd<'_>)> {
-        self.0.iter().filter_map(|(id, process)| Some((*id, process.channel.as_ref()?.as_fd())))
+        self.processes.iter().filter_map(|(id, process)| Some((*id, process.channel.as_ref()?.as_fd())))
     }
 
     /// What a child has to say.
     pub fn hear(&mut self, id: ChildId, events: &mut Vec<Event>) {
-        let Some(process) = self.0.get_mut(&id) else { return };
+        let Some(process) = self.processes.get_mut(&id) else { return };
         for _ in 0..MESSAGES_AT_ONCE {
             let Some(channel) = &process.channel else { return };
             match channel.receive() {
@@ -97,14 +117,15 @@ impl Children {
     /// application's) is left to whoever waits for it. See wait4(2).
     pub fn reap(&mut self, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
         let dead: Vec<_> = self
-            .0
+            .processes
             .iter()
             .filter_map(|(id, process)| Some((*id, process.row, wait::reap(process.pid).ok()??)))
             .collect();
+        events.extend(self.reap_trial());
         for (id, row, exit) in dead {
             // Its last words may still be in the channel.
             self.hear(id, events);
-            self.0.remove(&id);
+            self.processes.remove(&id);
             let during = scoreboard.read(row).current;
             scoreboard.give_back(row);
             events.push(Event::Exited { child: id, status: exit.status, during });
@@ -127,14 +148,14 @@ impl Children {
 
     /// Sends an order to every child that listens.
     pub fn order_all(&self, order: Order) {
-        for id in self.0.keys() {
+        for id in self.processes.keys() {
             self.order(*id, order);
         }
     }
 
     /// Sends an order to a child.
     pub fn order(&self, id: ChildId, order: Order) {
-        if let Some(process) = self.0.get(&id)
+        if let Some(process) = self.processes.get(&id)
             && let Some(channel) = &process.channel
             && let Err(cause) = channel.send(&order)
         {
@@ -144,12 +165,58 @@ impl Children {
 
     fn signal(&self, id: ChildId, send: impl Fn(Pid) -> io::Result<()>) {
         // A child without an entry was never born: its failed fork is still on the way to the supervisor.
-        let Some(process) = self.0.get(&id) else { return };
+        let Some(process) = self.processes.get(&id) else { return };
         match send(process.pid) {
             Err(cause) if cause.raw_os_error() != Some(Errno::ESRCH as i32) => {
                 log::error!("cannot signal pid {}: {cause}", process.pid);
             }
             Ok(()) | Err(_) => {}
         }
+    }
+}
+
+#[cfg(not(feature = "control"))]
+impl Children {
+    fn is_trial(&self, _: Pid) -> bool {
+        false
+    }
+
+    fn reap_trial(&mut self) -> Option<Event> {
+        None
+    }
+}
+
+#[cfg(feature = "control")]
+impl Children {
+    fn is_trial(&self, pid: Pid) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.is(pid))
+    }
+
+    fn reap_trial(&mut self) -> Option<Event> {
+        self.trial.as_mut()?.reap()
+    }
+
+    /// Puts the channels into the luggage, and says which process is whose.
+    pub fn pack(&self, luggage: &mut Luggage) -> Vec<Packed> {
+        let pack = |(child, process): (&ChildId, &Process)| Packed {
+            child: *child,
+            pid: process.pid.as_raw(),
+            channel: process.channel.as_ref().map(|channel| luggage.put(channel)),
+            row: process.row,
+        };
+        self.processes.iter().map(pack).collect()
+    }
+
+    /// The table as it was.
+    ///
+    /// # Errors
+    /// When a channel did not come with the luggage.
+    pub fn unpack(packed: Vec<Packed>) -> io::Result<Self> {
+        let unpack = |Packed { child, pid, channel, row }: Packed| {
+            let channel = channel.map(claim).transpose()?.map(Channel::over);
+            Ok((child, Process { pid: Pid::from_raw(pid), channel, row }))
+        };
+        let processes = packed.into_iter().map(unpack).collect::<io::Result<_>>()?;
+        Ok(Self { processes, trial: None })
     }
 }

@@ -28,8 +28,9 @@ use crate::{
         Request,
         wire::{Answer, REQUEST_LINE},
     },
-    listener::{Listener, Mode, accept},
+    listener::{self, Listener, Mode, accept},
     process::clock::Time,
+    sys::luggage::{Luggage, Ticket, claim},
 };
 
 /// More callers than this at once are sent away: the oldest one that has not said anything goes first.
@@ -65,7 +66,7 @@ struct Connection {
 }
 
 /// How far a conversation of one line and one answer has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Stage {
     Speaking,
     Waiting,
@@ -175,6 +176,55 @@ impl Desk {
         if connection.write().is_err() {
             self.connections.remove(&caller);
         }
+    }
+}
+
+/// A desk on its way into another program: who waits for an answer there will get it.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub struct Packed {
+    listener: Option<listener::packed::Packed>,
+    callers: Vec<PackedCaller>,
+    next: u64,
+}
+
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct PackedCaller {
+    caller: Caller,
+    stream: Ticket,
+    line: Vec<u8>,
+    answer: Vec<u8>,
+    stage: Stage,
+    deadline: Option<Time>,
+}
+
+impl Desk {
+    /// Puts the socket and the connections into the luggage.
+    pub fn pack(&self, luggage: &mut Luggage) -> Packed {
+        let listener = self.listener.as_ref().map(|listener| listener.pack(luggage));
+        let callers = self.connections.iter().map(|(caller, connection)| PackedCaller {
+            caller: *caller,
+            stream: luggage.put(&connection.stream),
+            line: connection.line.clone(),
+            answer: connection.answer.clone(),
+            stage: connection.stage,
+            deadline: connection.deadline,
+        });
+        Packed { listener, callers: callers.collect(), next: self.next }
+    }
+
+    /// The desk as it was.
+    ///
+    /// # Errors
+    /// When something did not come with the luggage.
+    pub fn unpack(packed: Packed) -> io::Result<Self> {
+        let listener = packed.listener.map(listener::packed::Packed::unpack).transpose()?;
+        let connection = |packed: PackedCaller| {
+            let PackedCaller { caller, stream, line, answer, stage, deadline } = packed;
+            let stream = claim(stream)?.into();
+            Ok((caller, Connection { stream, line, answer, stage, deadline }))
+        };
+        let connections = packed.callers.into_iter().map(connection).collect::<io::Result<_>>()?;
+        Ok(Self { listener, connections, next: packed.next })
     }
 }
 

@@ -34,9 +34,9 @@ pub struct Edition<'a> {
 pub struct Editions<'a>(Vec<(Generation, Edition<'a>)>);
 
 impl<'a> Editions<'a> {
-    /// The first generation's.
-    pub fn new(first: Edition<'a>) -> Self {
-        Self(vec![(Generation::FIRST, first)])
+    /// Those of a program in which this generation is the first.
+    pub fn of(generation: Generation, edition: Edition<'a>) -> Self {
+        Self(vec![(generation, edition)])
     }
 
     /// That of this generation, if it is alive.

@@ -13,6 +13,7 @@ use crate::{
 ///
 /// A pid would not do: the kernel gives it to somebody else as soon as the child is reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct ChildId {
     /// The slot it was born for.
     pub slot: Slot,
@@ -22,7 +23,17 @@ pub struct ChildId {
 
 /// Somebody who waits for the result of a request: a connection of the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Caller(pub u64);
+
+/// A program that this process may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The one that an upgrade brings.
+    New,
+    /// The one that ran before.
+    Old,
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +56,12 @@ pub enum Event {
     Prepared { workers: Option<u32>, policy: Policy },
     /// It could not be read, or is wrong: the reload fails before it begins.
     PrepareFailed { cause: String },
+    /// The trial child of a new program is gone; it had shown all that it must, or it had not.
+    Tried { result: Result<(), String> },
+    /// This process has become the old program again.
+    Returned,
+    /// This process could not become the other program.
+    CrossFailed { cause: String },
     /// A deadline passed: nothing else happened.
     Woke,
 }

@@ -16,6 +16,7 @@ const REMEMBERED: usize = 16;
 
 /// Counts since the start, and the last exits.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ledger {
     /// Workers forked.
     pub spawned: u64,
@@ -29,18 +30,24 @@ pub struct Ledger {
     pub reloads: u64,
     /// Reloads that did not.
     pub failed_reloads: u64,
+    /// Upgrades that came to their end.
+    pub upgrades: u64,
+    /// Upgrades that did not.
+    pub failed_upgrades: u64,
     /// The last deaths, newest last.
     pub last_exits: VecDeque<Epitaph>,
 }
 
 /// One death.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epitaph {
     /// Where.
     pub slot: Slot,
     /// Of which generation.
     pub generation: Generation,
     /// Which process.
+    #[cfg_attr(feature = "control", serde(with = "crate::process::pid"))]
     pub pid: Option<Pid>,
     /// Why: the child's last words, or ours.
     pub reason: String,

@@ -28,11 +28,15 @@ mod supervisor;
 #[cfg(test)]
 mod toy_kernel;
 mod turn;
+#[cfg_attr(not(feature = "control"), path = "no_upgrade.rs")]
+pub mod upgrade;
 mod world;
 
 use std::collections::VecDeque;
+#[cfg(feature = "control")]
+use std::io;
 
-pub use action::{Ending, News, Who};
+pub use action::{Change, Ending, News, Who};
 pub use edition::Edition;
 pub use place::Place;
 pub use respawn::RespawnPolicy;
@@ -43,12 +47,16 @@ pub use world::{Hooks, Instruments, OnReload, Plan};
 use crate::process::clock::Time;
 use event::Event;
 use supervisor::Supervisor;
+#[cfg(feature = "control")]
+use upgrade::{Beginning, State};
 use world::{Effect, World};
 
 /// A server, seen from its master.
 pub struct Master<'a> {
     supervisor: Supervisor,
     world: World<'a>,
+    /// What the supervisor is told before anything else.
+    first: Event,
 }
 
 impl<'a> Master<'a> {
@@ -56,18 +64,62 @@ impl<'a> Master<'a> {
     pub fn new(plan: Plan<'a>, instruments: Instruments, hooks: Hooks<'a>, seed: u64) -> Self {
         let edition = &plan.edition;
         let supervisor = Supervisor::new(edition.workers, edition.policy, seed, Time::now());
-        Self { supervisor, world: World::new(plan, instruments, hooks) }
+        Self { supervisor, world: World::new(plan, instruments, hooks), first: Event::Woke }
+    }
+
+    /// The master of a trial: one worker, which accepts nobody, is brought to ready and sent away.
+    #[cfg(feature = "control")]
+    pub fn rehearse(
+        plan: Plan<'a>,
+        instruments: Instruments,
+        hooks: Hooks<'a>,
+        rehearsal: upgrade::Rehearsal,
+    ) -> Self {
+        let mut master = Self::new(plan, instruments, hooks, 0);
+        master.supervisor = master.supervisor.for_trial();
+        master.world.programs.rehearsal = Some(rehearsal);
+        master
+    }
+
+    /// A master that goes on with what the one in the program before began.
+    ///
+    /// # Errors
+    /// When something of that cannot be had; then nothing has happened.
+    #[cfg(feature = "control")]
+    pub fn resume(
+        plan: Plan<'a>,
+        hooks: Hooks<'a>,
+        handled: Handled,
+        state: State,
+        beginning: Beginning,
+    ) -> io::Result<Self> {
+        let (workers, policy) = (plan.edition.workers, plan.edition.policy);
+        let supervisor = state.supervisor.clone();
+        let first = match beginning {
+            Beginning::New => {
+                Event::Prepared { workers: (workers != state.workers).then_some(workers), policy }
+            }
+            Beginning::Returned => Event::Returned,
+            Beginning::Spared(cause) => Event::CrossFailed { cause },
+        };
+        Ok(Self { supervisor, world: World::resume(plan, hooks, handled, state)?, first })
     }
 
     /// Serves until it is asked to stop or no worker is left; then every child was reaped and nothing is left behind.
     pub fn run(mut self) -> Ending {
-        let mut events = vec![Event::Woke];
+        let mut events = vec![std::mem::replace(&mut self.first, Event::Woke)];
         loop {
             for event in events {
                 if let Some(ending) = self.decide(event) {
                     self.world.leave();
                     return ending;
                 }
+            }
+            #[cfg(feature = "control")]
+            if let Some(program) = self.supervisor.crossing() {
+                // Nothing is under way: whatever was decided is done, whatever happened is known.
+                events = vec![self.world.cross(program, &self.supervisor)];
+                continue;
             }
             events = self.world.wait(self.supervisor.next_deadline());
             // Deadlines are looked at last: what a child has said counts before the limit on saying it.

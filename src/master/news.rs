@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use log::{Level, kv::Value};
 
-use super::action::{Ending, Expectation, News, Who};
-use crate::{ipc::message::Accepts, logging, process::exit::ExitStatus};
+use super::action::{Change, Ending, Expectation, News, Who};
+use crate::{
+    ipc::{ident::Generation, message::Accepts},
+    logging,
+    process::exit::ExitStatus,
+};
 
 /// Writes the line.
 pub fn log(news: &News) {
@@ -17,7 +21,7 @@ pub fn log(news: &News) {
 /// A line: words for people, facts by key for programs.
 struct Line {
     level: Level,
-    text: &'static str,
+    text: String,
     facts: Vec<(&'static str, Fact)>,
 }
 
@@ -82,17 +86,13 @@ fn line(news: &News) -> Line {
         News::GaveUp { who, deaths, reason } => about(Level::Error, "slot given up", "gave-up", who)
             .count("deaths", *deaths)
             .with("reason", reason),
-        News::ReloadBegan { generation } => {
-            server(Level::Info, "reload begins", "reload").count("gen", generation.number())
+        News::TurnBegan { change, generation } => turn(Level::Info, *change, "begins", *generation),
+        News::Turned { change, generation } => turn(Level::Info, *change, "done", *generation),
+        News::TurnFailed { change, generation, reason } => {
+            turn(Level::Error, *change, "failed", *generation).with("reason", reason)
         }
         News::ReloadQueued { behind } => server(Level::Info, "reload waits for the one that runs", "reload")
             .count("behind", behind.number()),
-        News::Reloaded { generation } => {
-            server(Level::Info, "reload done", "reload").count("gen", generation.number())
-        }
-        News::ReloadFailed { generation, reason } => server(Level::Error, "reload failed", "reload")
-            .count("gen", generation.number())
-            .with("reason", reason),
         News::Scaled { from, to } => {
             server(Level::Info, "scaled", "scaled").count("from", *from).count("workers", *to)
         }
@@ -107,8 +107,12 @@ fn line(news: &News) -> Line {
     }
 }
 
-fn server(level: Level, text: &'static str, event: &'static str) -> Line {
-    Line { level, text, facts: Vec::new() }.with("event", event)
+fn server(level: Level, text: impl Into<String>, event: impl ToString) -> Line {
+    Line { level, text: text.into(), facts: Vec::new() }.with("event", event)
+}
+
+fn turn(level: Level, change: Change, state: &str, generation: Generation) -> Line {
+    server(level, format!("{change} {state}"), change).count("gen", generation.number())
 }
 
 fn about(level: Level, text: &'static str, event: &'static str, who: &Who) -> Line {

@@ -4,6 +4,8 @@
 //! the master's to call, once.
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "control")]
+use {super::upgrade::State, crate::listener::packed::Packed, std::io};
 
 use crate::{
     config::{Settings, runtime_dir},
@@ -46,6 +48,36 @@ impl Place {
                 Err(cause)
             }
         }
+    }
+
+    /// The same as another program held it, and what the settings name besides.
+    ///
+    /// # Errors
+    /// For an address that cannot be listened on, or when something did not come with the luggage.
+    #[cfg(feature = "control")]
+    pub fn resume(settings: &Settings, state: &State) -> Result<Self> {
+        let claimed = || -> io::Result<Self> {
+            let listeners = state.listeners.iter().cloned().map(Packed::unpack).collect::<io::Result<_>>()?;
+            let pid_file = state.pid_file.clone().map(PidFile::unpack).transpose()?;
+            Ok(Self { name: state.name.clone(), listeners, pid_file, control: None })
+        };
+        let mut place = claimed().map_err(|cause| Error::system("take over what was open", cause))?;
+        place.listen(&settings.listen)?;
+        Ok(place)
+    }
+
+    /// The same for a trial: it listens where the server does, and nothing of that is its own.
+    ///
+    /// # Errors
+    /// As [`Place::resume`].
+    #[cfg(feature = "control")]
+    pub fn borrow(settings: &Settings, state: &State) -> Result<Self> {
+        let borrowed = state.listeners.iter().cloned().map(|packed| packed.borrowed().unpack());
+        let listeners = borrowed.collect::<io::Result<_>>();
+        let listeners = listeners.map_err(|cause| Error::system("take over what was open", cause))?;
+        let mut place = Self { name: state.name.clone(), listeners, ..Self::default() };
+        place.listen(&settings.listen)?;
+        Ok(place)
     }
 
     /// Addresses come first, since a name may be made of a port; then the lock, which says who may take the name.

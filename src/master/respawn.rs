@@ -10,6 +10,7 @@ use crate::process::clock::Time;
 
 /// The numbers of the rule above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct RespawnPolicy {
     /// The delay after the second death.
     pub base: Duration,
@@ -35,6 +36,7 @@ impl Default for RespawnPolicy {
 
 /// What a slot remembers of its children's deaths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Respawn {
     deaths: u32,
     refusals: u32,
@@ -122,6 +124,7 @@ impl Respawn {
 /// A small generator of even numbers (splitmix64): the supervisor has no randomness of its own but what it is given,
 /// so that each of its lives can be lived again.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dice(u64);
 
 impl Dice {

@@ -19,6 +19,7 @@ use crate::{
 
 /// One slot.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Place {
     /// Its children, oldest first.
     pub children: Vec<Child>,
@@ -28,6 +29,7 @@ pub struct Place {
 
 /// One process in a slot.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Child {
     /// Which child.
     pub id: ChildId,
@@ -36,6 +38,7 @@ pub struct Child {
     /// The limits on it: those of its generation.
     pub policy: Policy,
     /// Its process, once the fork is known to have gone well.
+    #[cfg_attr(feature = "control", serde(with = "crate::process::pid"))]
     pub pid: Option<Pid>,
     /// When it was forked.
     pub born: Time,
@@ -51,6 +54,7 @@ pub struct Child {
 
 /// How far a child is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Stage {
     /// Forked; has not said ready.
     Booting {

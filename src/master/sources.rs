@@ -28,6 +28,9 @@ use crate::{
     },
 };
 
+#[cfg(feature = "control")]
+use {super::desk, crate::sys::luggage::Luggage};
+
 /// What the master hears of the outside.
 #[derive(Debug)]
 pub struct Sources {
@@ -40,9 +43,13 @@ pub struct Sources {
 pub struct Ears {
     signals: Signals,
     /// Those that this process was started with ignored, by name: nohup(1) and shells mean the terminal's.
-    inherited: Vec<&'static str>,
+    inherited: Vec<String>,
     /// Whether strangers become our children.
     adopts: bool,
+    /// What signals asked for that were read, and not told to anybody yet.
+    held: Vec<Request>,
+    /// Whether there may be something to hear that the pipe says nothing of any more.
+    unheard: bool,
 }
 
 /// Which signals a master handles.
@@ -68,6 +75,24 @@ impl Sources {
         Self { ears, desk }
     }
 
+    /// Takes what signals have come off the pipe, which does not cross exec, and keeps it. Signals are blocked.
+    #[cfg(feature = "control")]
+    pub fn hold(&mut self) {
+        self.ears.hold();
+    }
+
+    /// What must be known to hear as before: the signals that were ignored at the start, and what is kept.
+    #[cfg(feature = "control")]
+    pub fn unheard(&self) -> (&[String], &[Request]) {
+        (&self.ears.inherited, &self.ears.held)
+    }
+
+    /// Puts the control socket and its callers into the luggage.
+    #[cfg(feature = "control")]
+    pub fn pack(&self, luggage: &mut Luggage) -> desk::Packed {
+        self.desk.pack(luggage)
+    }
+
     /// Removes the control socket's file.
     pub fn leave(&self) {
         self.desk.leave();
@@ -86,7 +111,12 @@ impl Sources {
         children: &mut Children,
         scoreboard: &mut Scoreboard,
     ) -> Vec<Event> {
-        let ready = self.poll([deadline, self.desk.deadline()].into_iter().flatten().min(), children);
+        let now = self.ears.unheard.then(Time::now);
+        let mut ready =
+            self.poll([now, deadline, self.desk.deadline()].into_iter().flatten().min(), children);
+        if now.is_some() && !matches!(ready.first(), Some(Origin::Signal)) {
+            ready.insert(0, Origin::Signal);
+        }
         let mut events = Vec::new();
         for origin in ready {
             match origin {
@@ -129,20 +159,35 @@ impl Ears {
     ///
     /// # Errors
     /// Those of sigaction(2) and socketpair(2).
-    pub fn new(handled: Handled, inherited: Vec<&'static str>) -> io::Result<Self> {
+    pub fn new(handled: Handled, inherited: Vec<String>) -> io::Result<Self> {
         let mut caught = vec![libc::SIGCHLD];
         if handled == Handled::All {
             caught.extend(REQUESTS.iter().filter_map(|entry| Some(entry.signal? as i32)));
             ignore_strays();
         }
-        Ok(Self { signals: Signals::new(&caught)?, inherited, adopts: death::is_adopter() })
+        let adopts = death::is_adopter();
+        Ok(Self { signals: Signals::new(&caught)?, inherited, adopts, held: Vec::new(), unheard: false })
+    }
+
+    /// The same in a program that goes on with what another one began: it has these requests to decide still, and
+    /// the ends of children that nobody has noticed.
+    #[cfg(feature = "control")]
+    #[must_use]
+    pub fn with_held(self, held: Vec<Request>) -> Self {
+        Self { held, unheard: true, ..self }
+    }
+
+    fn hold(&mut self) {
+        for caught in self.signals.pending() {
+            self.held.extend(self.request_of(caught));
+        }
+        self.unheard = true;
     }
 
     fn hear(&mut self, children: &mut Children, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
-        for caught in self.signals.pending() {
-            let request = self.request_of(caught);
-            events.extend(request.map(|request| Event::Asked { request, caller: None }));
-        }
+        self.hold();
+        self.unheard = false;
+        events.extend(self.held.drain(..).map(|request| Event::Asked { request, caller: None }));
         // Not only at SIGCHLD: a signal that was lost costs no more than until the next one.
         children.reap(scoreboard, events);
         if self.adopts {
@@ -158,7 +203,8 @@ impl Ears {
     /// See sigaction(2), `si_code`.
     fn request_of(&self, caught: Caught) -> Option<Request> {
         let request = Request::of_signal(caught.signal)?;
-        let was_ignored = signal::name(caught.signal).is_some_and(|name| self.inherited.contains(&name));
+        let was_ignored =
+            signal::name(caught.signal).is_some_and(|name| self.inherited.iter().any(|other| other == name));
         match (caught.sender, caught.signal) {
             (Sender::Kernel, libc::SIGTTIN | libc::SIGTTOU | libc::SIGWINCH) => None,
             (Sender::Kernel, _) if was_ignored => None,
@@ -170,7 +216,7 @@ impl Ears {
 
 /// Signals that mean nothing to a master, but would end it: whoever sends one has mistaken it for another program.
 fn ignore_strays() {
-    let strays = [libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR];
+    let strays = [libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR];
     for signal in strays.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
         if let Err(cause) = signal::ignore(signal) {
             log::warn!("cannot ignore signal {signal}: {cause}");

@@ -120,8 +120,9 @@ fn counters(supervisor: &Supervisor) -> Counters {
         crashed: ledger.crashed,
         killed: ledger.killed,
         reloads: ledger.reloads,
-        upgrades: 0,
+        upgrades: ledger.upgrades,
         failed_reloads: ledger.failed_reloads,
+        failed_upgrades: ledger.failed_upgrades,
     }
 }
 

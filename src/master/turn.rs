@@ -1,30 +1,52 @@
-//! A reload as a transaction: what it has come to, who waits for it, and what it can be undone to.
+//! A reload or an upgrade as a transaction: what it has come to, who waits for it, and what it can be undone to.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{
     action::{Outcome, Verdict},
-    event::Caller,
+    event::{Caller, Program},
     supervisor::Policy,
 };
 use crate::{ipc::ident::Generation, process::clock::Time};
 
-/// How far a reload has come.
+/// What is exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
+pub enum Change {
+    /// The configuration.
+    Reload,
+    /// The program.
+    Upgrade,
+}
+
+/// How far a reload or an upgrade has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Progress {
     /// The configuration is being read anew.
     Preparing,
+    /// A trial child of the new program shows what it can.
+    Trying,
+    /// It passed its limit and is being killed.
+    EndingTrial(String),
+    /// This process is about to become the new program: nothing is forked by the old one any more.
+    Crossing,
     /// Successors are brought to ready, one slot after the other; a failure still undoes everything.
     Raising,
     /// All are ready; the predecessors leave. Nothing is undone any more.
     Leaving,
+    /// It failed, and this process is about to become the old program again.
+    Returning(String),
     /// It failed, and what had been turned is being turned back.
     Failed(String),
 }
 
-/// One reload.
+/// One reload or upgrade.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Turn {
+    /// What is exchanged.
+    pub change: Change,
     /// The generation to come.
     pub generation: Generation,
     /// The one to go back to.
@@ -40,10 +62,13 @@ pub struct Turn {
     /// The generation whose reload it had to wait for.
     pub behind: Option<Generation>,
     limit: Option<(Time, Duration)>,
+    /// When the trial must be over.
+    trial: Option<(Time, Duration)>,
 }
 
 /// A reload that was asked for.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct NextTurn {
     /// How long its successors may take to be ready, all together.
     pub timeout: Option<Duration>,
@@ -63,6 +88,7 @@ impl Turn {
         now: Time,
     ) -> Self {
         Self {
+            change: Change::Reload,
             generation,
             previous,
             progress: Progress::Preparing,
@@ -71,17 +97,37 @@ impl Turn {
             policy_before: policy,
             behind: order.behind,
             limit: order.timeout.map(|limit| (now + limit, limit)),
+            trial: None,
         }
+    }
+
+    /// The same as an upgrade, whose trial has its own limit where nobody gave one.
+    #[must_use]
+    pub fn upgrade(self, trial: Option<(Time, Duration)>) -> Self {
+        Self { change: Change::Upgrade, progress: Progress::Trying, trial: self.limit.or(trial), ..self }
     }
 
     /// When its limit passes, while that still matters.
     pub fn deadline(&self) -> Option<Time> {
-        self.limit.filter(|_| self.progress == Progress::Raising).map(|(deadline, _)| deadline)
+        self.running_limit().map(|(deadline, _)| deadline)
     }
 
     /// The limit, if it has passed.
     pub fn passed(&self, now: Time) -> Option<Duration> {
-        self.deadline().filter(|deadline| *deadline <= now).and(self.limit).map(|(_, limit)| limit)
+        self.running_limit().filter(|(deadline, _)| *deadline <= now).map(|(_, limit)| limit)
+    }
+
+    fn running_limit(&self) -> Option<(Time, Duration)> {
+        match self.progress {
+            Progress::Trying => self.trial,
+            Progress::Raising => self.limit,
+            Progress::Preparing
+            | Progress::EndingTrial(_)
+            | Progress::Crossing
+            | Progress::Leaving
+            | Progress::Returning(_)
+            | Progress::Failed(_) => None,
+        }
     }
 
     /// Whether it failed.
@@ -89,11 +135,30 @@ impl Turn {
         matches!(self.progress, Progress::Failed(_))
     }
 
+    /// Which program this process is about to become.
+    pub fn crossing(&self) -> Option<Program> {
+        match self.progress {
+            Progress::Crossing => Some(Program::New),
+            Progress::Returning(_) => Some(Program::Old),
+            Progress::Preparing
+            | Progress::Trying
+            | Progress::EndingTrial(_)
+            | Progress::Raising
+            | Progress::Leaving
+            | Progress::Failed(_) => None,
+        }
+    }
+
     /// Whether it is over as soon as nothing moves any more.
     pub fn is_over(&self) -> bool {
         match self.progress {
             Progress::Leaving | Progress::Failed(_) => true,
-            Progress::Preparing | Progress::Raising => false,
+            Progress::Preparing
+            | Progress::Trying
+            | Progress::EndingTrial(_)
+            | Progress::Crossing
+            | Progress::Raising
+            | Progress::Returning(_) => false,
         }
     }
 
@@ -104,12 +169,30 @@ impl Turn {
         match &self.progress {
             Progress::Failed(why) => Verdict {
                 outcome: Outcome::Failed,
-                text: format!("reload failed, generation {} serves on: {why}{queued}", self.previous),
+                text: format!(
+                    "{} failed, generation {} serves on: {why}{queued}",
+                    self.change, self.previous
+                ),
             },
-            Progress::Preparing | Progress::Raising | Progress::Leaving => Verdict {
+            Progress::Preparing
+            | Progress::Trying
+            | Progress::EndingTrial(_)
+            | Progress::Crossing
+            | Progress::Raising
+            | Progress::Leaving
+            | Progress::Returning(_) => Verdict {
                 outcome: Outcome::Done,
                 text: format!("generation {}, {workers} workers{queued}", self.generation),
             },
         }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reload => "reload",
+            Self::Upgrade => "upgrade",
+        })
     }
 }

@@ -15,9 +15,10 @@ use super::{
 };
 #[cfg(feature = "control")]
 use super::{
-    action::{Outcome, Verdict},
+    action::{Change, Outcome, Verdict},
     event::Caller,
     status,
+    upgrade::{Old, Programs, State, Trial},
 };
 use crate::{
     error::Result,
@@ -32,11 +33,16 @@ use crate::{
     worker::{self, Seat},
 };
 #[cfg(feature = "control")]
-use crate::{ipc::control::wire::Answer, listener::Kind, listener::Listener};
+use crate::{
+    ipc::control::{Pace, Request, wire::Answer},
+    listener::{Kind, Listener},
+};
 
 /// What a master is to do.
 pub struct Plan<'a> {
-    /// What the first generation runs with.
+    /// The generation that it begins with: a program that takes over does not begin with the first.
+    pub generation: Generation,
+    /// What that runs with.
     pub edition: Edition<'a>,
     /// What is held of the machine.
     pub place: Place,
@@ -75,18 +81,20 @@ pub enum Effect {
 
 /// The world as the master holds it.
 pub struct World<'a> {
-    place: Place,
-    editions: Editions<'a>,
+    pub(super) place: Place,
+    pub(super) editions: Editions<'a>,
     hooks: Hooks<'a>,
     /// `None` in a forked child, which has dropped it.
-    sources: Option<Sources>,
+    pub(super) sources: Option<Sources>,
     /// `None` in a forked child: the write end is the master's alone.
-    lifeline: Option<Lifeline>,
-    children: Children,
-    scoreboard: Scoreboard,
-    pid: Pid,
+    pub(super) lifeline: Option<Lifeline>,
+    pub(super) children: Children,
+    pub(super) scoreboard: Scoreboard,
+    pub(super) pid: Pid,
     #[cfg(feature = "control")]
-    began: Time,
+    pub(super) began: Time,
+    #[cfg(feature = "control")]
+    pub(super) programs: Programs,
 }
 
 impl Instruments {
@@ -95,7 +103,7 @@ impl Instruments {
     ///
     /// # Errors
     /// Those of pipe(2), memfd_create(2) and sigaction(2).
-    pub fn new(handled: Handled, inherited: Vec<&'static str>) -> io::Result<Self> {
+    pub fn new(handled: Handled, inherited: Vec<String>) -> io::Result<Self> {
         let ears = Ears::new(handled, inherited)?;
         Ok(Self { ears, scoreboard: Scoreboard::new()?, lifeline: Lifeline::new()? })
     }
@@ -104,11 +112,16 @@ impl Instruments {
 impl<'a> World<'a> {
     /// A world without children.
     pub fn new(mut plan: Plan<'a>, instruments: Instruments, hooks: Hooks<'a>) -> Self {
+        let desk = Desk::new(plan.place.control.take());
+        Self::over(plan, instruments, hooks, desk)
+    }
+
+    fn over(plan: Plan<'a>, instruments: Instruments, hooks: Hooks<'a>, desk: Desk) -> Self {
         let Instruments { ears, scoreboard, lifeline } = instruments;
         Self {
-            sources: Some(Sources::new(ears, Desk::new(plan.place.control.take()))),
+            sources: Some(Sources::new(ears, desk)),
             place: plan.place,
-            editions: Editions::new(plan.edition),
+            editions: Editions::of(plan.generation, plan.edition),
             hooks,
             lifeline: Some(lifeline),
             children: Children::default(),
@@ -116,6 +129,8 @@ impl<'a> World<'a> {
             pid: nix::unistd::getpid(),
             #[cfg(feature = "control")]
             began: Time::now(),
+            #[cfg(feature = "control")]
+            programs: Programs::default(),
         }
     }
 
@@ -138,10 +153,14 @@ impl<'a> World<'a> {
             Action::Kill { child } => self.children.kill(child),
             Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),
             Action::CloseListeners => self.place.close_listeners(),
-            Action::AnnounceReady => (self.hooks.on_ready)(supervisor.target()),
+            Action::AnnounceReady => return self.announce(supervisor),
             Action::Tell(news) => {
                 news::log(&news);
                 (self.hooks.on_news)(&news);
+                #[cfg(feature = "control")]
+                if let News::Turned { change: Change::Upgrade, .. } = news {
+                    self.programs.old = None;
+                }
             }
             Action::Reopen => self.reopen(),
             #[cfg(feature = "control")]
@@ -151,14 +170,33 @@ impl<'a> World<'a> {
                 let status = self.known().document(supervisor);
                 self.answer(caller, &Answer { status: Some(status), ..Answer::done("") });
             }
+            #[cfg(feature = "control")]
+            Action::Try { binary, .. } => return self.try_program(binary, supervisor),
+            #[cfg(feature = "control")]
+            Action::EndTrial => self.children.trial.iter().for_each(Trial::kill),
             #[cfg(not(feature = "control"))]
-            Action::Answer { .. } | Action::Report { .. } => {}
+            Action::Try { .. } => return Effect::Caused(not_built()),
+            #[cfg(not(feature = "control"))]
+            Action::Answer { .. } | Action::Report { .. } | Action::EndTrial => {}
         }
         Effect::None
     }
 
+    fn announce(&mut self, supervisor: &Supervisor) -> Effect {
+        #[cfg(feature = "control")]
+        if let Some(rehearsal) = &self.programs.rehearsal {
+            rehearsal.passed();
+            let request = Request::Stop(Pace::Drain);
+            return Effect::Caused(Event::Asked { request, caller: None });
+        }
+        (self.hooks.on_ready)(supervisor.target());
+        Effect::None
+    }
+
     /// Leaves nothing behind.
-    pub fn leave(&self) {
+    pub fn leave(&mut self) {
+        #[cfg(feature = "control")]
+        self.children.trial.iter_mut().for_each(Trial::end);
         if let Some(sources) = &self.sources {
             sources.leave();
         }
@@ -257,7 +295,26 @@ impl<'a> World<'a> {
 }
 
 #[cfg(feature = "control")]
-impl World<'_> {
+impl<'a> World<'a> {
+    /// The world as the program before left it. Whatever of it cannot be had, nothing is lost by asking.
+    ///
+    /// # Errors
+    /// When something did not come with the luggage, or there is no room for it.
+    pub fn resume(plan: Plan<'a>, hooks: Hooks<'a>, handled: Handled, state: State) -> io::Result<Self> {
+        let ears = Ears::new(handled, state.inherited)?.with_held(state.held);
+        let instruments = Instruments {
+            ears,
+            scoreboard: Scoreboard::unpack(state.scoreboard)?,
+            lifeline: Lifeline::unpack(state.lifeline)?,
+        };
+        let desk = Desk::unpack(state.desk)?;
+        let children = Children::unpack(state.children)?;
+        let old = state.old.map(Old::unpack).transpose()?;
+        let world = Self::over(plan, instruments, hooks, desk);
+        let programs = Programs { next: state.program, old, rehearsal: None };
+        Ok(Self { children, began: state.began, programs, ..world })
+    }
+
     fn known(&self) -> status::Known<'_> {
         let Self { place, editions, children, scoreboard, began, .. } = self;
         status::Known { place, edition: editions.newest(), children, scoreboard, began: *began }
@@ -288,4 +345,9 @@ fn answer_of(Verdict { outcome, text }: Verdict) -> Answer {
         Outcome::Failed => Answer::failed(text),
         Outcome::Refused => Answer::refused(text),
     }
+}
+
+#[cfg(not(feature = "control"))]
+fn not_built() -> Event {
+    Event::Tried { result: Err("this program was built without the feature \"control\"".to_owned()) }
 }

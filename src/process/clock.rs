@@ -12,6 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 /// let deadline = Time::now() + Duration::from_secs(30);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(Duration);
 
 impl Time {

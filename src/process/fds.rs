@@ -29,6 +29,16 @@ pub fn ensure_stdio() -> io::Result<()> {
     Ok(())
 }
 
+/// Puts /dev/null in the place of the first two: what goes wrong is still said where the parent says it.
+///
+/// # Errors
+/// Those of opening /dev/null.
+pub fn silence_stdio() -> io::Result<()> {
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    dup2_stdin(&null)?;
+    Ok(dup2_stdout(&null)?)
+}
+
 /// Puts /dev/null in the place of all three, so that they hold no terminal, and no pipe whose reader waits for its end.
 ///
 /// # Errors

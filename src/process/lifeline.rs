@@ -16,11 +16,23 @@ use nix::{
     unistd::pipe2,
 };
 
+#[cfg(feature = "control")]
+use crate::sys::luggage::{Luggage, Ticket, claim};
+
 /// The master's side. Each child must drop its copy, or it would keep its own and its siblings' lines alive.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "control"), expect(dead_code, reason = "the write end is held, not used"))]
 pub struct Lifeline {
-    _write: OwnedFd,
+    write: OwnedFd,
     read: OwnedFd,
+}
+
+/// The same on its way into another program.
+#[cfg(feature = "control")]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub struct Packed {
+    write: Ticket,
+    read: Ticket,
 }
 
 /// A descendant's side.
@@ -34,7 +46,7 @@ impl Lifeline {
     /// `EMFILE` or `ENFILE` when no descriptor is left.
     pub fn new() -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        Ok(Self { _write: write, read })
+        Ok(Self { write, read })
     }
 
     /// A read end, to make before fork(2) and to leave to the child.
@@ -43,6 +55,22 @@ impl Lifeline {
     /// `EMFILE` when no descriptor is left.
     pub fn reader(&self) -> io::Result<Tether> {
         self.read.try_clone().map(Tether)
+    }
+}
+
+#[cfg(feature = "control")]
+impl Lifeline {
+    /// Puts both ends into the luggage: no descendant notices that the program is another one.
+    pub fn pack(&self, luggage: &mut Luggage) -> Packed {
+        Packed { write: luggage.put(&self.write), read: luggage.put(&self.read) }
+    }
+
+    /// The pipe as it was.
+    ///
+    /// # Errors
+    /// When it did not come with the luggage.
+    pub fn unpack(packed: Packed) -> io::Result<Self> {
+        Ok(Self { write: claim(packed.write)?, read: claim(packed.read)? })
     }
 }
 

@@ -9,8 +9,12 @@ pub mod daemon;
 pub mod death;
 pub mod exit;
 pub mod fds;
+pub mod image;
 pub mod lifeline;
 pub mod limits;
+pub mod origin;
+#[cfg(feature = "control")]
+pub mod pid;
 pub mod pidfile;
 pub mod signal;
 pub mod spawn;
@@ -22,6 +26,6 @@ pub use nix::unistd::Pid;
 pub use crate::sys::title;
 
 /// What the system says of an error, without the number in parentheses that the standard library appends.
-fn words(cause: &std::io::Error) -> String {
+pub(crate) fn words(cause: &std::io::Error) -> String {
     cause.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }

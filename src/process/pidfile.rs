@@ -15,6 +15,8 @@ use std::{
 use nix::unistd::geteuid;
 
 use super::{Pid, words};
+#[cfg(feature = "control")]
+use crate::sys::luggage::{Luggage, Ticket, claim};
 
 /// A pid file that this process holds locked. A child drops its copy, or the lock would outlive the master.
 ///
@@ -22,6 +24,14 @@ use super::{Pid, words};
 #[derive(Debug)]
 pub struct PidFile {
     file: File,
+    path: PathBuf,
+}
+
+/// The same on its way into another program, lock and all.
+#[cfg(feature = "control")]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Packed {
+    file: Ticket,
     path: PathBuf,
 }
 
@@ -96,6 +106,22 @@ impl PidFile {
         self.file.set_permissions(Permissions::from_mode(0o644))?;
         self.file.set_len(0)?;
         (&self.file).write_all(format!("{}\n", Pid::this()).as_bytes())
+    }
+}
+
+#[cfg(feature = "control")]
+impl PidFile {
+    /// Puts the file into the luggage. The lock belongs to the open file, and so crosses exec with it. flock(2).
+    pub fn pack(&self, luggage: &mut Luggage) -> Packed {
+        Packed { file: luggage.put(&self.file), path: self.path.clone() }
+    }
+
+    /// The file as it was, locked.
+    ///
+    /// # Errors
+    /// When it did not come with the luggage.
+    pub fn unpack(packed: Packed) -> io::Result<Self> {
+        Ok(Self { file: claim(packed.file)?.into(), path: packed.path })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     ipc::message::Accepts,
-    master::{News, Who},
+    master::{Change, News, Who},
     process::{Pid, exit::ExitStatus},
 };
 
@@ -60,6 +60,16 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// An upgrade came to its end: this is the new program.
+    Upgraded {
+        /// The generation that serves now.
+        generation: u32,
+    },
+    /// An upgrade failed; the old program and the generation before serve on.
+    UpgradeFailed {
+        /// Why.
+        reason: String,
+    },
     /// Another number of workers is wanted.
     Scaled {
         /// How many.
@@ -106,8 +116,14 @@ impl Event {
                 Self::Exited { worker: who.into(), status: *status, reason, during }
             }
             News::GaveUp { who, reason, .. } => Self::GaveUp { worker: who.into(), reason: reason.clone() },
-            News::Reloaded { generation } => Self::Reloaded { generation: generation.number() },
-            News::ReloadFailed { reason, .. } => Self::ReloadFailed { reason: reason.clone() },
+            News::Turned { change, generation } => match change {
+                Change::Reload => Self::Reloaded { generation: generation.number() },
+                Change::Upgrade => Self::Upgraded { generation: generation.number() },
+            },
+            News::TurnFailed { change, reason, .. } => match change {
+                Change::Reload => Self::ReloadFailed { reason: reason.clone() },
+                Change::Upgrade => Self::UpgradeFailed { reason: reason.clone() },
+            },
             News::Scaled { to, .. } => Self::Scaled { workers: *to },
             News::Stopping { reason } => Self::Stopping { reason: reason.clone() },
             News::Accepts { accepts: Accepts::Paused } => Self::Paused,
@@ -115,7 +131,7 @@ impl Event {
             News::Stopped { .. }
             | News::SpawnFailed { .. }
             | News::Respawn { .. }
-            | News::ReloadBegan { .. }
+            | News::TurnBegan { .. }
             | News::ReloadQueued { .. }
             | News::Refused { .. } => {
                 return None;

@@ -46,10 +46,16 @@ pub struct Server<'a> {
     fault: Option<Error>,
     model: Option<Model>,
     signals: Handled,
-    on_event: Box<dyn FnMut(&Event) + 'a>,
-    on_reload: Box<dyn FnMut() -> Result<Renewal> + 'a>,
+    on_event: OnEvent<'a>,
+    on_reload: OnRenewal<'a>,
     on_bound: OnBound<'a>,
 }
+
+/// What is called for everything that happens.
+type OnEvent<'a> = Box<dyn FnMut(&Event) + 'a>;
+
+/// What is called at a reload.
+type OnRenewal<'a> = Box<dyn FnMut() -> Result<Renewal> + 'a>;
 
 /// What is called with the server's name once everything is bound.
 type OnBound<'a> = Box<dyn FnOnce(&str) -> Result<()> + 'a>;

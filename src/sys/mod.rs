@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod fork;
 pub mod inherited;
+pub mod luggage;
 pub mod memory;
 pub mod pidfd;
 pub mod probe;

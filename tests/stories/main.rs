@@ -23,3 +23,4 @@ mod slow_clients;
 mod stop;
 mod supervise;
 mod tree;
+mod upgrade;

@@ -13,13 +13,13 @@ use std::{process::ExitCode, time::Duration};
 
 use serde_json::json;
 
-use super::{args, out, scale::Amount, words};
+use super::{args, common::absolute, out, scale::Amount, words};
 use crate::{
     Error, Result,
     ipc::control::{
         Pace, Request, Scale,
         status::{ServerState, Worker, seconds},
-        wire::Answer,
+        wire::{Answer, REQUEST_LINE},
     },
     process::{Pid, usage::Footprint},
 };
@@ -72,6 +72,17 @@ pub fn stop(stop: &args::Stop) -> Result<ExitCode> {
 /// `forkd reload`: returns when every new worker is ready and every old one gone.
 pub fn reload(reload: &args::Reload) -> Result<ExitCode> {
     order(&reload.target.place, reload.target.name.as_deref(), &Request::Reload { timeout: reload.timeout })
+}
+
+/// `forkd upgrade`: returns when every worker of the new program is ready and every one of the old gone.
+pub fn upgrade(upgrade: &args::Upgrade) -> Result<ExitCode> {
+    // The master may stand in another directory.
+    let binary = upgrade.binary.as_deref().map(absolute).transpose()?;
+    let request = Request::Upgrade { binary, timeout: upgrade.timeout };
+    if request.to_line().len() > REQUEST_LINE {
+        return Err(Error::usage("cannot upgrade: the path is too long").remedy("name a shorter one"));
+    }
+    order(&upgrade.target.place, upgrade.target.name.as_deref(), &request)
 }
 
 /// `forkd scale`: returns when the new ones are ready and the surplus is gone.

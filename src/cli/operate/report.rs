@@ -160,13 +160,14 @@ fn exits(exits: &[Exit]) -> String {
 fn counters(document: &StatusDocument) -> String {
     let counters = &document.counters;
     format!(
-        "{} spawned, {} exited, {} crashed, {} killed; {} reloads, {} failed\n",
+        "{} spawned, {} exited, {} crashed, {} killed; {} reloads, {} upgrades, {} failed\n",
         counters.spawned,
         counters.exited,
         counters.crashed,
         counters.killed,
         counters.reloads,
-        counters.failed_reloads,
+        counters.upgrades,
+        counters.failed_reloads + counters.failed_upgrades,
     )
 }
 
@@ -233,7 +234,7 @@ SLOT   PID  GEN  STATE     AGE  ACCEPTED  ACTIVE  REQUESTS       IN  OUT      RS
 LAST EXITS  SLOT  GEN   PID  REASON       DURING
  2.0 s ago     2    1  4713  signal:SEGV
 
-3 spawned, 2 exited, 1 crashed, 0 killed; 0 reloads, 0 failed
+3 spawned, 2 exited, 1 crashed, 0 killed; 0 reloads, 0 upgrades, 0 failed
 ";
         assert_eq!(status(&document(), false), expected);
     }

@@ -70,7 +70,9 @@ impl Asking {
         if is_status && self.open.iter().any(owes) {
             return None;
         }
-        let heard = |why: String| Some(Heard { server: server.to_owned(), request, answer: Err(why) });
+        let heard = |why: String| {
+            Some(Heard { server: server.to_owned(), request: request.clone(), answer: Err(why) })
+        };
         let mut running = match Running::connect(server, &name::control_socket(&self.dir, server)) {
             Ok(running) => running,
             Err(Absent::NotRunning) => return heard("it does not run any more".into()),

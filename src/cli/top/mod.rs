@@ -227,7 +227,7 @@ impl Top {
     }
 
     fn order(&mut self, server: &str, request: Request) {
-        self.model.say(Said::Well(format!("{server}: {} …", in_words(request))), Time::now());
+        self.model.say(Said::Well(format!("{server}: {} …", in_words(&request))), Time::now());
         if let Some(heard) = self.asking.ask(server, request) {
             self.hear(heard);
         }
@@ -252,11 +252,12 @@ fn end_worker(master: i32, pid: i32, signal: i32) -> Said {
     }
 }
 
-fn in_words(request: Request) -> String {
+fn in_words(request: &Request) -> String {
     match request {
         Request::Status => "status".into(),
         Request::Stop(_) => "stop".into(),
         Request::Reload { .. } => "reload".into(),
+        Request::Upgrade { .. } => "upgrade".into(),
         Request::Scale(Scale::To(count)) => format!("scale to {count}"),
         Request::Scale(Scale::Up(count)) => format!("scale +{count}"),
         Request::Scale(Scale::Down(count)) => format!("scale -{count}"),

@@ -126,6 +126,9 @@ pub struct Counters {
     pub upgrades: u64,
     /// Reloads that failed and left everything as it was.
     pub failed_reloads: u64,
+    /// Upgrades that failed and left everything as it was.
+    #[serde(default)]
+    pub failed_upgrades: u64,
 }
 
 /// One child that ended.
@@ -218,7 +221,7 @@ pub(super) mod tests {
             }],
             "counters": {
                 "spawned": 0, "exited": 0, "crashed": 0, "killed": 0, "reloads": 0, "upgrades": 0,
-                "failed_reloads": 0,
+                "failed_reloads": 0, "failed_upgrades": 0,
             },
             "last_exits": [{
                 "slot": 1, "generation": 1, "pid": 4000, "reason": "was killed by signal 9 (KILL)",

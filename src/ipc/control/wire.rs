@@ -32,8 +32,8 @@ pub struct WireError(String);
 
 impl Request {
     /// The request as the line that asks for it, with its end.
-    pub fn to_line(self) -> String {
-        to_line(&self)
+    pub fn to_line(&self) -> String {
+        to_line(self)
     }
 
     /// The request that a line asks for, with or without its end.
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn every_request_of_the_table_comes_back_as_it_was_sent() {
         for entry in REQUESTS {
-            assert_eq!(Request::from_line(entry.request.to_line().as_bytes()), Ok(entry.request));
+            assert_eq!(Request::from_line(entry.request.to_line().as_bytes()), Ok(entry.request.clone()));
         }
     }
 

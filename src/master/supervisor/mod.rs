@@ -15,6 +15,7 @@
 mod deaths;
 mod reload;
 mod requests;
+mod upgrade;
 mod view;
 
 use std::{mem, time::Duration};
@@ -25,7 +26,7 @@ use super::{
     ledger::Ledger,
     respawn::{Dice, Respawn, RespawnPolicy},
     slot::{Child, Place, Stage, slot_at},
-    turn::{NextTurn, Progress, Turn},
+    turn::{Change, NextTurn, Progress, Turn},
 };
 use crate::{
     ipc::{ident::Generation, message::Accepts},
@@ -40,6 +41,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(250);
 
 /// The limits that the supervisor keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Policy {
     /// Fork to ready.
     pub boot: Option<Duration>,
@@ -51,6 +53,7 @@ pub struct Policy {
 
 /// Where in its life the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Phase {
     /// Not every worker has been ready yet.
     Starting,
@@ -69,6 +72,7 @@ pub enum Phase {
 
 /// The decisions of a master; see the module.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Supervisor {
     policy: Policy,
     phase: Phase,
@@ -79,7 +83,7 @@ pub struct Supervisor {
     /// The highest generation ever begun: a number is never given twice, not even after a failure.
     newest: Generation,
     slots: Vec<Place>,
-    /// The reload that runs.
+    /// The reload or upgrade that runs.
     turn: Option<Turn>,
     /// The reload that waits for it; several requests become one.
     next_turn: Option<NextTurn>,
@@ -95,6 +99,7 @@ pub struct Supervisor {
     dice: Dice,
     serial: u64,
     now: Time,
+    #[cfg_attr(feature = "control", serde(skip))]
     actions: Vec<Action>,
 }
 
@@ -135,6 +140,9 @@ impl Supervisor {
             Event::Asked { request, caller } => self.asked(request, caller),
             Event::Prepared { workers, policy } => self.prepared(workers, policy),
             Event::PrepareFailed { cause } => self.prepare_failed(&cause),
+            Event::Tried { result } => self.tried(result),
+            Event::Returned => self.returned(None),
+            Event::CrossFailed { cause } => self.cross_failed(&cause),
             Event::Woke => {}
         }
         self.enforce();
@@ -166,10 +174,7 @@ impl Supervisor {
             self.kill(id, Reason::Passed(limit, after.unwrap_or_default()), booting);
         }
         if let Some(limit) = self.turn.as_ref().and_then(|turn| turn.passed(self.now)) {
-            self.fail_turn(&format!(
-                "not every worker was ready within {}",
-                humantime::format_duration(limit)
-            ));
+            self.late(limit);
         }
     }
 
@@ -216,6 +221,8 @@ impl Supervisor {
             }
             Some(_) => {}
             None if place.is_mourning() || !place.respawn.allows(self.now) => {}
+            // What the old program forks now, the new one would have to replace.
+            None if self.crossing().is_some() => {}
             None if *turning && !predecessors.is_empty() => {}
             None => {
                 *turning |= !predecessors.is_empty();
@@ -255,8 +262,11 @@ impl Supervisor {
         let Some(turn) = self.turn.take_if(over) else { return };
         let verdict = turn.verdict(self.target);
         if verdict.outcome == Outcome::Done {
-            self.ledger.reloads += 1;
-            self.tell(News::Reloaded { generation: turn.generation });
+            *match turn.change {
+                Change::Reload => &mut self.ledger.reloads,
+                Change::Upgrade => &mut self.ledger.upgrades,
+            } += 1;
+            self.tell(News::Turned { change: turn.change, generation: turn.generation });
         }
         for caller in turn.callers {
             self.actions.push(Action::Answer { caller, verdict: verdict.clone() });

@@ -5,21 +5,22 @@ use crate::master::{
     action::{Action, News, Reason},
     respawn::Respawn,
     slot::Child,
-    turn::{NextTurn, Progress, Turn},
+    turn::{Change, NextTurn, Progress, Turn},
 };
 
 impl Supervisor {
     pub(super) fn begin_turn(&mut self, order: NextTurn) {
         self.newest = self.newest.next();
         self.turn = Some(Turn::new(order, self.newest, self.wanted, self.policy, self.now));
-        self.tell(News::ReloadBegan { generation: self.newest });
+        self.tell(News::TurnBegan { change: Change::Reload, generation: self.newest });
         self.actions.push(Action::Prepare { generation: self.newest });
     }
 
+    /// The configuration was read anew, by this program or by the one that it has become: the new generation begins to
+    /// fill the slots.
     pub(super) fn prepared(&mut self, workers: Option<u32>, policy: Policy) {
-        let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Preparing) else {
-            return;
-        };
+        let ready = |turn: &&mut Turn| matches!(turn.progress, Progress::Preparing | Progress::Crossing);
+        let Some(turn) = self.turn.as_mut().filter(ready) else { return };
         turn.progress = Progress::Raising;
         turn.target_before = workers.map(|_| self.target);
         self.wanted = turn.generation;
@@ -46,13 +47,22 @@ impl Supervisor {
     /// replaced like any other predecessor.
     pub(super) fn fail_turn(&mut self, why: &str) {
         let Some(turn) = &mut self.turn else { return };
-        turn.progress = Progress::Failed(why.to_owned());
-        let (failed, previous, target) = (turn.generation, turn.previous, turn.target_before.take());
+        // An upgrade whose workers fail runs as the new program: the old one must turn back what was turned.
+        let returns = turn.change == Change::Upgrade && turn.progress == Progress::Raising;
+        let progress = if returns { Progress::Returning } else { Progress::Failed };
+        turn.progress = progress(why.to_owned());
+        let (change, failed, previous) = (turn.change, turn.generation, turn.previous);
+        let target = turn.target_before.take();
         self.wanted = previous;
         self.policy = turn.policy_before;
-        self.actions.push(Action::Retire { generation: failed });
-        self.ledger.failed_reloads += 1;
-        self.tell(News::ReloadFailed { generation: failed, reason: why.to_owned() });
+        if !returns {
+            self.actions.push(Action::Retire { generation: failed });
+        }
+        *match change {
+            Change::Reload => &mut self.ledger.failed_reloads,
+            Change::Upgrade => &mut self.ledger.failed_upgrades,
+        } += 1;
+        self.tell(News::TurnFailed { change, generation: failed, reason: why.to_owned() });
         if let Some(target) = target {
             self.retarget(target);
         }

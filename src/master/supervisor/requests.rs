@@ -25,12 +25,17 @@ impl Supervisor {
             Request::Stop(pace) => self.asked_to_stop(pace, caller),
             // timeout(1) sends CONT behind its TERM, lest a stopped program miss that: it asks for nothing.
             Request::Resume if self.is_stopping() && caller.is_none() => {}
-            Request::Reload { .. } | Request::Scale(_) | Request::Pause | Request::Resume
+            Request::Reload { .. }
+            | Request::Upgrade { .. }
+            | Request::Scale(_)
+            | Request::Pause
+            | Request::Resume
                 if self.is_stopping() =>
             {
                 self.refuse(caller, Outcome::Failed, "the server is stopping".to_owned());
             }
             Request::Reload { timeout } => self.asked_to_reload(timeout, caller),
+            Request::Upgrade { binary, timeout } => self.asked_to_upgrade(binary, timeout, caller),
             Request::Scale(scale) => self.asked_to_scale(scale, caller),
             Request::Pause => self.asked_to_accept(Accepts::Paused, caller),
             Request::Resume => self.asked_to_accept(Accepts::Yes, caller),
@@ -116,6 +121,7 @@ impl Supervisor {
         self.tell(News::Stopping { reason });
         self.phase = Phase::Stopping { failure, interrupted: false };
         self.actions.push(Action::CloseListeners);
+        self.abandon_trial();
         let turn = self.turn.take().map(|turn| turn.callers).into_iter().flatten();
         let next = self.next_turn.take().map(|next| next.callers).into_iter().flatten();
         let waiting: Vec<_> = turn

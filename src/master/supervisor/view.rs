@@ -31,6 +31,11 @@ impl Supervisor {
         self.wanted
     }
 
+    /// The highest generation ever begun.
+    pub fn newest(&self) -> Generation {
+        self.newest
+    }
+
     /// Whether workers are to take connections from the queue.
     pub fn accepts(&self) -> Accepts {
         self.accepts

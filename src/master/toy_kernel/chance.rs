@@ -1,6 +1,6 @@
 //! What happens in the toy world, by the fall of the dice.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use super::{Defect, Life, POLICY, ToyKernel};
 use crate::{
@@ -19,6 +19,7 @@ impl ToyKernel {
         let pass = if self.dice.one_in(50) && !self.calm { 90_000 } else { 300 };
         self.now = self.now + Duration::from_millis(u64::from(self.dice.below(pass)));
         match self.dice.below(if self.calm { 60 } else { 100 }) {
+            0..15 if self.trying && self.dice.one_in(3) => self.end_trial(),
             0..15 => self.bury_one().unwrap_or(Event::Woke),
             15..45 => self.pick(Life::Booting).map_or(Event::Woke, |id| self.become_ready(id)),
             45..52 => self.pick(Life::Leaving).and_then(|id| self.die(id, 0)).unwrap_or(Event::Woke),
@@ -32,11 +33,16 @@ impl ToyKernel {
             90..99 => {
                 let timeout =
                     self.dice.one_in(2).then(|| Duration::from_millis(u64::from(self.dice.below(60_000))));
-                self.ask(Request::Reload { timeout })
+                let upgrade = self.dice.one_in(3);
+                self.ask(if upgrade {
+                    Request::Upgrade { binary: None, timeout }
+                } else {
+                    Request::Reload { timeout }
+                })
             }
             _ if self.dice.one_in(3) => {
-                let choice = [Request::Status, Request::Reopen, Request::Pause, Request::Resume];
-                let request = choice[self.dice.below(4) as usize];
+                let mut choice = [Request::Status, Request::Reopen, Request::Pause, Request::Resume];
+                let request = mem::replace(&mut choice[self.dice.below(4) as usize], Request::Status);
                 self.ask(request)
             }
             _ if self.dice.one_in(40) => {
@@ -75,7 +81,9 @@ impl ToyKernel {
     /// A message from, or about, a child that is none of ours any more, or an answer nobody asked for.
     pub(super) fn stale(&mut self) -> Event {
         let child = ChildId { slot: slot_at(self.dice.below(self.most * 2) as usize), serial: u64::MAX };
-        match self.dice.below(5) {
+        match self.dice.below(7) {
+            5 => Event::Returned,
+            6 if !self.trying => Event::Tried { result: Ok(()) },
             0 => Event::Ready { child },
             1 => Event::Exited { child, status: ExitStatus::Exited(0), during: None },
             2 => Event::Spawned { child, pid: Pid::from_raw(1) },

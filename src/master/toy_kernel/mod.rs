@@ -6,13 +6,16 @@
 //! stand still or jump by minutes; and events may name children that are long gone.
 
 mod chance;
+mod change;
 mod checks;
+mod defect;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
+use self::defect::Defect;
 use super::{
     action::{Action, Ending, Verdict},
     event::{Caller, ChildId, Event},
@@ -29,32 +32,6 @@ use crate::{
 
 /// What a check found: the name of the invariant, and the step.
 pub(super) type Violation = (&'static str, u64);
-
-/// A defect planted between the supervisor and its world, to see that the checks bite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Defect {
-    None,
-    /// A death is reaped, but the supervisor never hears of it.
-    LoseDeath,
-    /// One spawn is carried out twice.
-    SpawnTwice,
-    /// A worker is drained as soon as its successor is forked.
-    DrainTooEarly,
-    /// An answer to a caller is lost.
-    LoseAnswer,
-    /// A stop's drains and kills reach nobody.
-    DeafToStop,
-    /// Limits are never enforced: the deadline stays in the past.
-    StopTheClock,
-    /// A child is told to drain twice.
-    DrainTwice,
-    /// What a generation was to run with is kept although its successor is trusted, or it is not.
-    KeepLoser,
-    /// It is let go by the wrong side.
-    RetireWinner,
-    /// A new generation runs under the limits of the one before.
-    MixLimits,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -95,6 +72,11 @@ pub(super) struct ToyKernel {
     defect: Defect,
     struck: bool,
     frozen: Option<Time>,
+    /// Whether a trial child of a new program is there.
+    trying: bool,
+    /// Whether a second supervisor, made anew from time to time of what the first would carry over, must answer alike.
+    shadowed: bool,
+    shadow: Option<Supervisor>,
 }
 
 const POLICY: Policy = Policy {
@@ -131,6 +113,9 @@ impl ToyKernel {
             defect,
             struck: false,
             frozen: None,
+            trying: false,
+            shadowed: false,
+            shadow: None,
         }
     }
 
@@ -171,7 +156,7 @@ impl ToyKernel {
             !moving && serving == self.supervisor.target() as usize && !self.supervisor.is_degraded();
         // A slot that was given up before the calm stays so: nobody waits for it.
         let given_up = !moving && self.supervisor.is_degraded() && self.supervisor.next_deadline().is_none();
-        (settled || given_up) && self.owed.is_empty()
+        (settled || given_up) && self.owed.is_empty() && !self.trying
     }
 
     /// Stop ends, whatever the children do.
@@ -187,6 +172,10 @@ impl ToyKernel {
             self.now = self.supervisor.next_deadline().unwrap_or(self.now).max(self.now);
             let event = self.bury_one().unwrap_or(Event::Woke);
             self.deliver(event)?;
+            if self.trying {
+                let event = self.end_trial();
+                self.deliver(event)?;
+            }
         }
         self.require("stop always ends", self.ending.is_some())?;
         self.require("nobody is left behind", self.toys.is_empty())?;
@@ -195,6 +184,11 @@ impl ToyKernel {
 
     /// Tells the supervisor, does what it says, and tells it what came of that, until nothing is left to do.
     fn deliver(&mut self, event: Event) -> Result<(), Violation> {
+        self.hear(event)?;
+        self.cross()
+    }
+
+    fn hear(&mut self, event: Event) -> Result<(), Violation> {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             self.steps += 1;
@@ -204,7 +198,7 @@ impl ToyKernel {
             if self.strikes(Defect::StopTheClock) {
                 self.frozen = Some(self.now);
             }
-            let mut actions = self.supervisor.step(event, self.frozen.unwrap_or(self.now));
+            let mut actions = self.step(event)?;
             self.sabotage(&mut actions);
             for action in actions {
                 events.extend(self.perform(action)?);
@@ -216,58 +210,16 @@ impl ToyKernel {
         Ok(())
     }
 
-    fn sabotage(&mut self, actions: &mut Vec<Action>) {
-        let spawn = actions.iter().find(|action| matches!(action, Action::Spawn { .. })).cloned();
-        let drain = actions.iter().find(|action| matches!(action, Action::Drain { .. })).cloned();
-        if let Some(Action::Spawn { child, .. }) = spawn {
-            let old = self
-                .toys
-                .iter()
-                .find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
-            if let Some(victim) = old.map(|(id, _)| *id).filter(|_| self.strikes(Defect::DrainTooEarly)) {
-                actions.push(Action::Drain { child: victim });
-            }
-            if self.strikes(Defect::SpawnTwice) {
-                let twin = ChildId { serial: u64::MAX - 1, ..child };
-                let (generation, accepts) = (self.supervisor.generation(), self.supervisor.accepts());
-                actions.push(Action::Spawn { child: twin, generation, accepts });
-            }
+    /// What the supervisor says, and its shadow says too.
+    fn step(&mut self, event: Event) -> Result<Vec<Action>, Violation> {
+        let now = self.frozen.unwrap_or(self.now);
+        let shadow = self.shadow.as_mut().map(|shadow| shadow.step(event.clone(), now));
+        let actions = self.supervisor.step(event, now);
+        self.require("a copy acts alike", shadow.is_none_or(|shadow| shadow == actions))?;
+        if self.shadowed && self.steps.is_multiple_of(23) {
+            self.shadow = Some(change::carried(&self.supervisor));
         }
-        actions.extend(drain.filter(|_| self.strikes(Defect::DrainTwice)));
-        let wanted = self.supervisor.generation();
-        let kept = actions.iter().any(|action| matches!(action, Action::Retire { .. }))
-            && self.strikes(Defect::KeepLoser);
-        for action in &mut *actions {
-            if let Action::Retire { generation } = action
-                && self.strikes(Defect::RetireWinner)
-            {
-                *generation = wanted;
-            }
-        }
-        let lost_answer =
-            actions.iter().any(|a| matches!(a, Action::Answer { .. })) && self.strikes(Defect::LoseAnswer);
-        let deaf = self.defect == Defect::DeafToStop && self.supervisor.is_stopping();
-        actions.retain(|action| match action {
-            Action::Answer { .. } => !lost_answer,
-            Action::Report { .. } => true,
-            Action::Retire { .. } => !kept,
-            Action::Drain { .. } | Action::Kill { .. } => !deaf,
-            Action::Spawn { .. }
-            | Action::Prepare { .. }
-            | Action::Reopen
-            | Action::Accept { .. }
-            | Action::CloseListeners
-            | Action::AnnounceReady
-            | Action::Tell(_)
-            | Action::Finish(_) => true,
-        });
-    }
-
-    /// Whether the planted defect shows itself now; it does so once.
-    fn strikes(&mut self, defect: Defect) -> bool {
-        let strikes = self.defect == defect && !self.struck && self.dice.one_in(10);
-        self.struck |= strikes;
-        strikes
+        Ok(actions)
     }
 
     fn perform(&mut self, action: Action) -> Result<Option<Event>, Violation> {
@@ -296,6 +248,8 @@ impl ToyKernel {
                 let living = self.editions.remove(&generation);
                 self.require("an edition is retired once", living)?;
             }
+            Action::Try { generation, .. } => return self.try_program(generation),
+            Action::EndTrial => self.require("only a trial is ended", self.trying)?,
             Action::Answer { caller, verdict: Verdict { .. } } => {
                 let owed = self.owed.remove(&caller);
                 self.require("a caller is answered once", owed)?;
@@ -329,6 +283,7 @@ impl ToyKernel {
 
     fn spawn(&mut self, child: ChildId, generation: Generation) -> Result<Event, Violation> {
         self.require("only a living edition is forked from", self.editions.contains(&generation))?;
+        self.require("nobody is born into a program that ends", self.supervisor.crossing().is_none())?;
         self.require("nothing is spawned while stopping", !self.supervisor.is_stopping() && !self.closed)?;
         let taken = self.toys.iter().any(|(id, toy)| {
             id.slot == child.slot
