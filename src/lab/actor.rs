@@ -147,3 +147,13 @@ pub fn written(output: &File) -> String {
     let read = output.read_at(&mut bytes, 0).unwrap_or(0);
     String::from_utf8_lossy(&bytes[..read]).into_owned()
 }
+
+/// What an actor does that only computes: it never waits, and never ends by itself.
+///
+/// # Errors
+/// None; it is shaped as the other bodies of actors.
+pub fn spin() -> io::Result<()> {
+    loop {
+        std::hint::spin_loop();
+    }
+}

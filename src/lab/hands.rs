@@ -1,6 +1,6 @@
 //! The hands of an experimenter: to make processes, to wait for what the kernel says of them, to record it.
 
-use std::{cell::Cell, fmt::Display, io, os::fd::OwnedFd, time::Duration};
+use std::{cell::Cell, ffi::OsString, fmt::Display, io, os::fd::OwnedFd, time::Duration};
 
 use nix::poll::{PollTimeout, poll};
 
@@ -94,8 +94,20 @@ impl Lab {
     /// # Errors
     /// Those of fork(2).
     pub fn subject(&mut self, body: impl FnOnce(Cue) -> io::Result<()>) -> Outcome<Actor> {
+        self.subject_with(&[], body)
+    }
+
+    /// The same with further words behind the learner's command, such as names of files.
+    ///
+    /// # Errors
+    /// Those of fork(2).
+    pub fn subject_with(
+        &mut self,
+        more: &[OsString],
+        body: impl FnOnce(Cue) -> io::Result<()>,
+    ) -> Outcome<Actor> {
         let actor = match &self.wish.program {
-            Some(words) => Actor::exec('A', words)?,
+            Some(words) => Actor::exec('A', &[words, more].concat())?,
             None => Actor::play('A', body)?,
         };
         self.subject = actor.file().ok();
@@ -126,8 +138,11 @@ impl Lab {
 
     /// Gives anything that has a state a column of the timeline: sockets by small letters, `a LISTEN`.
     pub fn watch_as(&mut self, letter: &str, state: impl Fn() -> String + 'static) {
-        self.watched.retain(|watched| watched.letter != letter);
-        self.watched.push(Watched { letter: letter.into(), state: Box::new(state) });
+        let watched = Watched { letter: letter.into(), state: Box::new(state) };
+        match self.watched.iter_mut().find(|known| known.letter == letter) {
+            Some(known) => *known = watched,
+            None => self.watched.push(watched),
+        }
     }
 
     /// Waits for a child of `parent` that has no letter yet, and gives it this one. When none comes, the letter is

@@ -27,6 +27,11 @@ impl Who {
         Self { letter, pid, start: stat(pid.as_raw()).map_or(0, |process| process.start_ticks) }
     }
 
+    /// A process that was seen.
+    pub fn seen(letter: char, process: &Process) -> Self {
+        Self { letter, pid: Pid::from_raw(process.pid), start: process.start_ticks }
+    }
+
     /// A letter without a process.
     pub fn nobody(letter: char) -> Self {
         Self { letter, pid: Pid::from_raw(0), start: 0 }

@@ -42,6 +42,7 @@ pub mod look;
 pub mod message;
 pub mod network;
 pub mod perform;
+pub mod reaping;
 pub mod sockets;
 pub mod texts;
 mod trouble;

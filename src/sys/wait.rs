@@ -74,6 +74,21 @@ pub fn wait4(target: Target, patience: Patience) -> io::Result<Option<Reaped>> {
     Ok((reaped != 0).then(|| Reaped { pid: Pid::from_raw(reaped), status, usage }))
 }
 
+/// Waits until a child ends, stops or goes on: the raw number that the kernel gives. waitpid(2).
+///
+/// # Errors
+/// `ECHILD` when there is no such child.
+#[cfg(feature = "lab")]
+pub fn change(target: Pid) -> io::Result<i32> {
+    let mut status: c_int = 0;
+    let options = libc::WUNTRACED | libc::WCONTINUED;
+    uninterrupted(|| {
+        // SAFETY: the pointer is to a live, writable place of the right type.
+        check(unsafe { libc::waitpid(target.as_raw(), &raw mut status, options) })
+    })?;
+    Ok(status)
+}
+
 /// The pid of a child that has ended and is not reaped yet, leaving it so; `None` if there is none. waitid(2).
 ///
 /// As long as it is not reaped, its pid and its process group cannot belong to a stranger.

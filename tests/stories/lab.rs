@@ -24,10 +24,23 @@ macro_rules! experiments {
 }
 
 experiments! {
+    hello_process "hello-process";
     family "family";
+    count_the_forks "count-the-forks";
+    two_worlds "two-worlds";
+    shared_bookmark "shared-bookmark";
+    who_first "who-first";
+    echo_twice "echo-twice";
+    states "states";
+    one_core_two_core "one-core-two-core";
     orphanage "orphanage";
     zombie "zombie";
+    last_words "last-words";
+    reap_wait "reap-wait";
+    reap_handler "reap-handler";
     reap_double "reap-double";
+    reap_ignore "reap-ignore";
+    daemon "daemon";
     addresses "addresses";
     two_hosts "two-hosts";
     phone_call "phone-call";

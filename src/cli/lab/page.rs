@@ -104,7 +104,7 @@ impl Page {
                 observed
             } else {
                 let (wanted, saw) = (self.words("expected", "期望"), self.words("observed", "实际"));
-                format!("{wanted} {expected}, {saw} {observed}")
+                format!("{wanted} {expected}{}{saw} {observed}", self.words(", ", "，"))
             };
             text += &format!(
                 "  {mark}  {}  {}  {seen}\n",

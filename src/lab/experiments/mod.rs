@@ -44,10 +44,23 @@ macro_rules! experiments {
 }
 
 experiments! {
+    "hello-process" hello_process Guard;
     "family" family Guard;
+    "count-the-forks" count_the_forks Guard;
+    "two-worlds" two_worlds Guard;
+    "shared-bookmark" shared_bookmark Guard;
+    "who-first" who_first Guard;
+    "echo-twice" echo_twice Guard;
+    "states" states Guard;
+    "one-core-two-core" one_core_two_core Guard;
     "orphanage" orphanage Machine;
     "zombie" zombie Guard;
+    "last-words" last_words Guard;
+    "reap-wait" reap_wait Guard;
+    "reap-handler" reap_handler Guard;
     "reap-double" reap_double Guard;
+    "reap-ignore" reap_ignore Guard;
+    "daemon" daemon Guard;
     "addresses" addresses Guard;
     "two-hosts" two_hosts Guard;
     "phone-call" phone_call Guard;
