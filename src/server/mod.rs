@@ -22,7 +22,7 @@ use blueprint::Renewal;
 pub use event::{Event, WorkerId};
 
 use crate::{
-    app::http::{Http, Request, Response},
+    app::http::{Handler, Http, Request, Response},
     config::{Model, Reap, Settings, Workers},
     error::{Error, Result},
     listener::addr::Address,
@@ -235,6 +235,25 @@ impl<'a> Server<'a> {
     /// See [`Server`].
     pub fn serve_http(self, handler: impl Fn(&Request<'_>) -> Response) -> Result<Outcome> {
         self.serve_protocol("http", |_| Ok(Http::new(&handler)), None)
+    }
+
+    /// Serves HTTP/1.1 by a handler that `make` makes in each worker, after the fork: a [`Router`](crate::http::Router), or
+    /// a type of your own that also takes bodies as they come.
+    ///
+    /// ```no_run
+    /// # use forkd::{Server, http::{Response, Router}};
+    /// # fn start() -> forkd::Result<forkd::Outcome> {
+    /// Server::bind("127.0.0.1:8080").serve_handler(|worker| {
+    ///     let slot = worker.slot();
+    ///     Ok(Router::new().get("/slot", move |_| Response::text(slot.to_string())))
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Server`].
+    pub fn serve_handler<H: Handler>(self, make: impl Fn(&Worker) -> io::Result<H>) -> Result<Outcome> {
+        self.serve_protocol("http", |worker| make(worker).map(Http::serving), None)
     }
 
     /// Serves a protocol of your own. The function is called in each worker, after the fork, and makes what opens a

@@ -176,3 +176,71 @@ fn a_master_of_axum_that_is_killed_takes_its_workers_along() {
     });
     std::mem::forget(example);
 }
+
+#[test]
+fn router_keeps_teas_by_name() {
+    let (_example, address) = Example::start("router", &["127.0.0.1:0"]);
+    let mut client = Client::connect(address).unwrap();
+    let mut put = |tea: &str| {
+        let head =
+            format!("PUT /teas/Earl%20Grey HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", tea.len());
+        client.send(head + tea).unwrap();
+        client.answer().unwrap().status
+    };
+    assert_eq!((put("bergamot"), put("bergamot, three minutes")), (201, 204));
+    assert_eq!(client.get("/teas/Earl%20Grey").unwrap().text(), "bergamot, three minutes\n");
+    assert_eq!(client.head("/teas/Earl%20Grey").unwrap().header("content-length"), Some("24"));
+    assert_eq!(client.get("/teas").unwrap().text(), "Earl Grey\n");
+    assert_eq!(client.get("/teas/none").unwrap().status, 404);
+    client.send("DELETE /teas/none HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    let refused = client.answer().unwrap();
+    assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, OPTIONS, PUT")));
+}
+
+/// A client that reads events, and has seen the first of them.
+fn listen(address: SocketAddr) -> Client {
+    let mut client = Client::connect(address).unwrap();
+    client.send("GET /events HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    let head = client.answer_head().unwrap();
+    assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
+    assert_eq!(client.chunk().unwrap(), b"event: clock\ndata: 0 s\n\n");
+    client
+}
+
+#[test]
+fn sse_tells_everyone_what_one_says() {
+    let (example, address) = Example::start("sse", &["127.0.0.1:0"]);
+    let mut listeners: Vec<_> = (0..50).map(|_| listen(address)).collect();
+    let mut speaker = Client::connect(address).unwrap();
+    speaker.send("POST /say HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+    assert_eq!(speaker.answer().unwrap().status, 204);
+    for client in &mut listeners {
+        while client.chunk().unwrap() != b"data: hello\n\n" {}
+    }
+    // The worker drains: each stream has its end.
+    send(example.child.id().cast_signed(), Signal::SIGTERM);
+    for client in &mut listeners {
+        while !client.chunk().unwrap().is_empty() {}
+        assert_eq!(client.rest().unwrap(), b"");
+    }
+}
+
+#[test]
+fn sse_ticks_in_every_model() {
+    for model in ["event", "blocking", "per-connection"] {
+        let (_example, address) = Example::start("sse", &["127.0.0.1:0", model]);
+        let mut client = listen(address);
+        assert_eq!(client.chunk().unwrap(), b"event: clock\ndata: 1 s\n\n", "{model}");
+    }
+}
+
+/// A blocking worker serves one connection at a time, and a stream of events never ends: it makes room.
+#[test]
+fn sse_makes_room_in_a_worker_that_serves_one_at_a_time() {
+    let (_example, address) = Example::start("sse", &["127.0.0.1:0", "blocking"]);
+    let mut first = listen(address);
+    let mut second = listen(address);
+    while !first.chunk().unwrap().is_empty() {}
+    assert_eq!(first.rest().unwrap(), b"");
+    assert_eq!(second.chunk().unwrap(), b"event: clock\ndata: 1 s\n\n");
+}

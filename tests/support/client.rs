@@ -144,14 +144,21 @@ impl Client {
     fn chunks(&mut self) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let line = self.line()?;
-            let size = usize::from_str_radix(&line, 16).map_err(|_| wrong(line))?;
-            body.extend(self.take(size)?);
-            self.line()?;
-            if size == 0 {
+            let chunk = self.chunk()?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
+            body.extend(chunk);
         }
+    }
+
+    /// The next chunk of a body; nothing at its end.
+    pub fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let line = self.line()?;
+        let size = usize::from_str_radix(&line, 16).map_err(|_| wrong(line))?;
+        let chunk = self.take(size)?;
+        self.line()?;
+        Ok(chunk)
     }
 
     fn line(&mut self) -> io::Result<String> {

@@ -50,7 +50,7 @@ impl<H: Fn(&Request<'_>) -> Response> Http<H> {
 }
 
 impl<H: Handler> Http<H> {
-    /// The same over any handler.
+    /// The same over any handler, such as a [`Router`](super::Router).
     pub fn serving(handler: H) -> Self {
         let (heads, body) = (HeadLimits::default(), 1 << 20);
         Self {

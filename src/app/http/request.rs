@@ -1,10 +1,10 @@
 //! A request as a handler sees it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use super::Fields;
+use super::{Fields, pattern::Pattern};
 use crate::{
-    protocol::http::{self, Head},
+    protocol::http::{self, Head, percent},
     worker::session::{Peer, Time},
 };
 
@@ -15,11 +15,20 @@ pub struct Request<'a> {
     body: &'a [u8],
     peer: &'a Peer,
     received: Time,
+    route: Option<&'a Pattern>,
 }
 
 impl<'a> Request<'a> {
     pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer, received: Time) -> Self {
-        Self { head, body, peer, received }
+        Self { head, body, peer, received, route: None }
+    }
+
+    /// The same request on its way to the handler of this route.
+    pub(super) fn at<'b>(&self, route: &'b Pattern) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request { route: Some(route), ..*self }
     }
 
     /// When the worker's round began in which it was complete.
@@ -47,6 +56,17 @@ impl<'a> Request<'a> {
     /// What stands behind the first `?`, as it came: `hot=1`.
     pub fn query(&self) -> Option<&'a str> {
         self.head.target.query
+    }
+
+    /// What stands in its path in the place of this name in its route: `7` for `id` of `/users/{id}` in `/users/7`. It
+    /// is decoded, so it may have any characters in it, a slash as well: do not open files by it.
+    pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.route?.value(name, self.path())
+    }
+
+    /// The value of this name in the query, decoded as the fields of a form are: `one` for `hot` of `hot=one&sweet=2`.
+    pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
+        percent::form_value(self.query()?, name)
     }
 
     /// The `host[:port]` that is asked, from the target if it is a URL, else from the Host field. Only HTTP/1.0 may

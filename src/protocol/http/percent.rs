@@ -1,5 +1,7 @@
 //! Percent-encoding of path segments (RFC 3986, section 2.1), both ways.
 
+use std::borrow::Cow;
+
 /// The bytes that `text` stands for. Each escape is decoded once; `+` is a plus.
 ///
 /// `None` for a percent sign without two hexadecimal digits behind it.
@@ -24,6 +26,32 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// The value of the first field called `name` in a form's text, such as a query: `a=1&b=two+words`. There a plus is a
+/// space ([WHATWG URL, section 5.1](https://url.spec.whatwg.org/#urlencoded-parsing)).
+///
+/// `None` for a value that is not UTF-8 or whose escapes are not lawful, too.
+///
+/// ```
+/// use forkd::protocol::http::percent::form_value;
+///
+/// assert_eq!(form_value("a=1&b=two+w%C3%B6rds&c", "b").as_deref(), Some("two wörds"));
+/// assert_eq!(form_value("a=1&b=2&c", "c").as_deref(), Some(""));
+/// assert_eq!(form_value("a=1", "d"), None);
+/// ```
+pub fn form_value<'a>(form: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let fields = form.split('&').map(|field| field.split_once('=').unwrap_or((field, "")));
+    let (_, value) =
+        fields.into_iter().find(|(known, _)| form_text(known).is_some_and(|known| known == name))?;
+    form_text(value)
+}
+
+fn form_text(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(['%', '+']) {
+        return Some(Cow::Borrowed(text));
+    }
+    String::from_utf8(decode(&text.replace('+', " "))?).ok().map(Cow::Owned)
 }
 
 /// One segment of a path, with everything escaped that could mean anything: what is left stands as it is in HTML,
