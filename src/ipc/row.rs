@@ -169,11 +169,14 @@ impl Row {
         cells.set(Word::Sequence, sequence);
         // Whoever sees one of the stores below also sees the odd number above.
         fence(Release);
-        let mut padded = [0; CURRENT];
-        padded[..text.len()].copy_from_slice(text);
-        let (words, _) = padded.as_chunks();
-        for (cell, word) in cells.text().iter().zip(&words[..text.len().div_ceil(8)]) {
+        let (words, rest) = text.as_chunks();
+        for (cell, word) in cells.text().iter().zip(words) {
             cell.store(u64::from_le_bytes(*word), Relaxed);
+        }
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            cells.text()[words.len()].store(u64::from_le_bytes(last), Relaxed);
         }
         cells.set(Word::Since, cells.get(Word::Beat));
         cells.set(Word::Length, text.len() as u64 + 1);

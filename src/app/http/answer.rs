@@ -112,7 +112,7 @@ impl Desk {
             HeadEncoder::begin(out, response.status, self.date.text())?
         };
         if let Some(content_type) = &response.content_type {
-            head.field("Content-Type", content_type)?;
+            head.content_type(content_type)?;
         }
         for (name, value) in &response.fields {
             head.field(name, value)?;

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io,
     os::fd::BorrowedFd,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,7 +13,7 @@ use std::{
 use super::{Handler, HttpSession, Request, Response, answer::Desk};
 use crate::{
     protocol::http::{HeadLimits, Status},
-    worker::session::{Application, Peer, Wakes},
+    worker::session::{Application, Peer, Time, Wakes},
 };
 
 /// HTTP/1.1 over a handler, as an [`Application`] for any worker model.
@@ -40,6 +40,8 @@ pub(super) struct Engine<H> {
     pub desk: RefCell<Desk>,
     /// Room in which parts of bodies are made, for one after the other.
     pub page: RefCell<Vec<u8>>,
+    /// In which round it last looked at the clock.
+    round: Cell<Option<Time>>,
 }
 
 impl<H: Fn(&Request<'_>) -> Response> Http<H> {
@@ -60,6 +62,7 @@ impl<H: Handler> Http<H> {
                 body,
                 desk: RefCell::default(),
                 page: RefCell::default(),
+                round: Cell::new(None),
             }),
         }
     }
@@ -121,9 +124,11 @@ impl<H: Handler> Engine<H> {
         })
     }
 
-    /// Looks at the clock, once for all requests that came together.
-    pub fn look_at_the_clock(&self) {
-        self.desk.borrow_mut().date.at(SystemTime::now());
+    /// Looks at the clock, once in each round of the driver: for all requests that came together.
+    pub fn look_at_the_clock(&self, round: Time) {
+        if self.round.replace(Some(round)) != Some(round) {
+            self.desk.borrow_mut().date.at(SystemTime::now());
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl<H: Handler> Session for HttpSession<H> {
             (Some(Task::Upgraded(session)), _) => session.on_timeout(io, limit),
             (_, Limit::Idle) => Flow::Close,
             (_, Limit::Header | Limit::Body) => {
-                self.engine.look_at_the_clock();
+                self.engine.look_at_the_clock(io.now());
                 self.refuse(Refusal::with(Status::REQUEST_TIMEOUT, "the request took too long to come"), io)
             }
         }
@@ -108,7 +108,7 @@ impl<H: Handler> HttpSession<H> {
 
     /// Does what there is to do, until something has to be waited for.
     fn go_on(&mut self, io: &mut Exchange<'_>) -> Flow {
-        self.engine.look_at_the_clock();
+        self.engine.look_at_the_clock(io.now());
         loop {
             let turn = match self.task.take().map(|task| *task) {
                 None => self.begin(io),
