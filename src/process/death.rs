@@ -1,13 +1,50 @@
 //! What happens to a process when another one dies.
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use nix::{
-    sys::{prctl, signal::Signal},
+    sys::{
+        prctl,
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
     unistd::{getpid, getppid},
 };
 
 use super::Pid;
+
+/// SIGCHLD as a descriptor, in a worker that waits for its own children. signalfd(2).
+///
+/// The signal is held back from now on, and no handler runs for it: so a child that is forked has nothing to undo but to
+/// let its signals through and to close its copy.
+#[derive(Debug)]
+pub struct Deaths(SignalFd);
+
+impl Deaths {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// `EMFILE` when no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let signals = SigSet::from(Signal::SIGCHLD);
+        signals.thread_block()?;
+        Ok(Self(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
+    }
+
+    /// The descriptor to wait for: readable when a child has ended since the last [`Deaths::heed`].
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Takes note. Signals coalesce, the dead do not: whoever heeds this waits until nothing is left to wait for.
+    pub fn heed(&self) {
+        // There is none, or one.
+        let _ = self.0.read_signal();
+    }
+}
 
 /// Asks the kernel to send TERM to this process when its parent dies; `false` when that has happened already.
 ///

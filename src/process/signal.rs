@@ -11,12 +11,12 @@
 use std::{
     io,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd},
         unix::net::UnixStream,
     },
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicI32, Ordering},
     },
 };
 
@@ -87,7 +87,9 @@ impl Signals {
 #[derive(Debug)]
 pub struct StopFlag {
     handler: Arc<StopHandler>,
-    woken: UnixStream,
+    /// The two ends of what wakes a poll, made when somebody first wants to: a process that serves one short connection
+    /// never waits.
+    pipe: OnceLock<(UnixStream, UnixStream)>,
     registrations: Vec<SigId>,
 }
 
@@ -99,9 +101,9 @@ impl StopFlag {
     /// whose parent is meant to be gone, as after a double fork.
     ///
     /// # Errors
-    /// `EMFILE` when no descriptor is left.
+    /// `EINVAL`, which is for other signals than these.
     pub fn new(parent: Option<Pid>) -> io::Result<Self> {
-        let mut flag = Self::deaf(parent)?;
+        let mut flag = Self::deaf(parent);
         for signal in Self::SIGNALS {
             flag.registrations.push(on_stop(signal, Arc::clone(&flag.handler))?);
         }
@@ -109,11 +111,20 @@ impl StopFlag {
     }
 
     /// A flag that no signal raises yet; in tests for good, where the tests beside it raise signals.
-    pub(crate) fn deaf(parent: Option<Pid>) -> io::Result<Self> {
-        let (woken, wake) = UnixStream::pair()?;
-        let (raised, deadline) = (AtomicBool::new(false), AtomicBool::new(false));
-        let handler = Arc::new(StopHandler { raised, wake, parent, deadline });
-        Ok(Self { handler, woken, registrations: Vec::new() })
+    pub(crate) fn deaf(parent: Option<Pid>) -> Self {
+        let handler = StopHandler { wake: AtomicI32::new(-1), ..StopHandler::default() };
+        handler.parent.store(parent.map_or(0, Pid::as_raw), Ordering::Relaxed);
+        Self { handler: Arc::new(handler), pipe: OnceLock::new(), registrations: Vec::new() }
+    }
+
+    /// In a child that was forked with signals blocked: makes the copy of its parent's flag its own, as if it were new.
+    /// Its signals wake nobody else, and nothing is registered anew, which would cost more than all the rest of a short
+    /// life.
+    pub fn begin_anew(&mut self, parent: Option<Pid>) {
+        self.handler.wake.store(-1, Ordering::Relaxed);
+        self.handler.parent.store(parent.map_or(0, Pid::as_raw), Ordering::Relaxed);
+        self.handler.raised.store(false, Ordering::Relaxed);
+        self.pipe = OnceLock::new();
     }
 
     /// Whether it was raised: one atomic load.
@@ -122,8 +133,21 @@ impl StopFlag {
     }
 
     /// The descriptor to poll(2): readable once the flag is raised, and from then on.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.woken.as_fd()
+    ///
+    /// # Errors
+    /// `EMFILE` at the first call when no descriptor is left.
+    pub fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        if let Some((woken, _)) = self.pipe.get() {
+            return Ok(woken.as_fd());
+        }
+        let pipe = UnixStream::pair()?;
+        let (woken, wake) = self.pipe.get_or_init(|| pipe);
+        self.handler.wake.store(wake.as_raw_fd(), Ordering::Release);
+        // A signal before that store has woken nobody.
+        if self.raised() {
+            self.handler.wake();
+        }
+        Ok(woken.as_fd())
     }
 }
 
@@ -134,6 +158,8 @@ impl Drop for StopFlag {
         for registration in self.registrations.drain(..) {
             signal_hook::low_level::unregister(registration);
         }
+        // The handler outlives this where it runs just now.
+        self.handler.wake.store(-1, Ordering::Relaxed);
     }
 }
 
@@ -313,8 +339,7 @@ mod tests {
         signal_hook::low_level::raise(libc::SIGQUIT).unwrap();
         assert!(first.raised() && second.raised());
         let readable = nix::poll::PollFlags::POLLIN;
-        let mut fds =
-            [nix::poll::PollFd::new(first.fd(), readable), nix::poll::PollFd::new(second.fd(), readable)];
+        let mut fds = [&first, &second].map(|flag| nix::poll::PollFd::new(flag.fd().unwrap(), readable));
         assert_eq!(nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO), Ok(2));
     }
 

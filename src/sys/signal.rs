@@ -4,17 +4,14 @@
 use std::{
     io,
     mem::MaybeUninit,
-    os::fd::AsRawFd,
-    os::unix::net::UnixStream,
     ptr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
     time::Duration,
 };
 
-use nix::unistd::Pid;
 use signal_hook::SigId;
 
 use super::{check, timer::arm_deadline};
@@ -84,15 +81,16 @@ pub fn blocked() -> Vec<i32> {
         .collect()
 }
 
-/// What the handler of a stop signal needs; it only reads it.
-#[derive(Debug)]
+/// What the handler of a stop signal needs. It may run between any two instructions, so this is atomics alone.
+#[derive(Debug, Default)]
 pub struct StopHandler {
     /// Raised at the first signal, never lowered.
     pub raised: AtomicBool,
-    /// Gets one byte per signal, so that a poll of the other end wakes.
-    pub wake: UnixStream,
-    /// The parent whose death makes an orphan of this process; `None` where nobody's does.
-    pub parent: Option<Pid>,
+    /// A socket that gets one byte per signal, so that a poll of its other end wakes; below 0 for none. Whoever sets it
+    /// keeps it open as long as it stands here.
+    pub wake: AtomicI32,
+    /// The pid of the parent whose death makes an orphan of this process; 0 where nobody's does.
+    pub parent: AtomicI32,
     /// Whether the deadline of an orphan runs already: a second signal must not put it off.
     pub deadline: AtomicBool,
 }
@@ -115,23 +113,19 @@ impl StopHandler {
         self.raised.store(true, Ordering::Release);
         self.wake();
         // A signal that the kernel sent at the parent's death: nobody is left to kill this process if it is stuck.
-        let orphan = self.parent.is_some_and(|parent| nix::unistd::getppid() != parent);
+        let parent = self.parent.load(Ordering::Relaxed);
+        let orphan = parent != 0 && nix::unistd::getppid().as_raw() != parent;
         if orphan && !self.deadline.swap(true, Ordering::Relaxed) {
             let _ = arm_deadline(Self::ORPHAN_GRACE);
         }
     }
 
-    fn wake(&self) {
-        // SAFETY: the descriptor is open as long as `self`, the buffer is one readable byte. A full buffer is no loss:
-        // the other end is readable then.
-        unsafe {
-            libc::send(
-                self.wake.as_raw_fd(),
-                [0_u8].as_ptr().cast(),
-                1,
-                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-            )
-        };
+    /// Wakes whoever polls.
+    pub fn wake(&self) {
+        let wake = self.wake.load(Ordering::Acquire);
+        // SAFETY: the descriptor is open as long as it stands there, and a number below 0 is refused; the buffer is one
+        // readable byte. A full buffer is no loss: the other end is readable then.
+        unsafe { libc::send(wake, [0_u8].as_ptr().cast(), 1, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
     }
 }
 

@@ -93,7 +93,6 @@ pub struct Worker {
     listeners: Vec<Listener>,
     row: Row,
     limits: Limits,
-    tether: Arc<Tether>,
     stop: Arc<Stop>,
     said_ready: Cell<bool>,
 }
@@ -156,8 +155,7 @@ fn comm(slot: Slot) -> String {
 
 impl Worker {
     fn new(seat: Seat, flag: StopFlag) -> Self {
-        let tether = Arc::new(seat.tether);
-        let stop = Arc::new(Stop::new(flag, Arc::clone(&tether), Boss::Master(seat.channel), seat.accepts));
+        let stop = Arc::new(Stop::new(flag, seat.tether, Boss::Master(seat.channel), seat.accepts));
         Self {
             slot: seat.slot,
             generation: seat.generation,
@@ -165,7 +163,6 @@ impl Worker {
             listeners: seat.listeners,
             row: seat.row,
             limits: seat.limits,
-            tether,
             stop,
             said_ready: Cell::new(false),
         }

@@ -12,7 +12,7 @@ use std::{
     fmt, io,
     os::fd::{AsFd, BorrowedFd},
     sync::{
-        Arc, OnceLock,
+        OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -25,13 +25,13 @@ use crate::{
         message::{Accepts, Order, Report},
     },
     logging,
-    process::{lifeline::Tether, signal::StopFlag},
+    process::{Pid, lifeline::Tether, signal::StopFlag},
 };
 
 /// What tells this process to finish.
 pub struct Stop {
     flag: StopFlag,
-    tether: Arc<Tether>,
+    tether: Tether,
     boss: Boss,
     /// Made at the first wait: a process that serves one short connection never waits.
     set: OnceLock<Epoll>,
@@ -54,10 +54,22 @@ const BOSS: u64 = 2;
 
 impl Stop {
     /// Listens to these voices.
-    pub fn new(flag: StopFlag, tether: Arc<Tether>, boss: Boss, accepts: Accepts) -> Self {
+    pub fn new(flag: StopFlag, tether: Tether, boss: Boss, accepts: Accepts) -> Self {
         let no = || AtomicBool::new(false);
         let paused = AtomicBool::new(accepts == Accepts::Paused);
         Self { flag, tether, boss, set: OnceLock::new(), told: no(), paused, orphaned: no() }
+    }
+
+    /// In a connection process, forked with signals blocked: makes the copy of its worker's stop its own, which listens
+    /// to this boss. `parent` is as for [`StopFlag::new`].
+    pub fn begin_anew(&mut self, boss: Boss, parent: Option<Pid>) {
+        self.flag.begin_anew(parent);
+        self.boss = boss;
+        // It is the worker's set too: to close the copy takes nothing out of it.
+        self.set = OnceLock::new();
+        for told in [&mut self.told, &mut self.paused, &mut self.orphaned] {
+            *told.get_mut() = false;
+        }
     }
 
     /// Whether this process shall finish what it has and take no more.
@@ -103,7 +115,7 @@ impl Stop {
         };
         for event in &events[..count] {
             match event.data() {
-                FLAG => self.hear_for_good(self.flag.fd(), &self.told),
+                FLAG => self.hear_for_good(self.flag.fd()?, &self.told),
                 TETHER => {
                     self.told.store(true, Ordering::Relaxed);
                     self.hear_for_good(self.tether.fd(), &self.orphaned);
@@ -155,7 +167,7 @@ impl Stop {
             Boss::Master(channel) => channel.as_fd(),
             Boss::Worker(pipe) => pipe.fd(),
         };
-        for (fd, name) in [(self.flag.fd(), FLAG), (self.tether.fd(), TETHER), (boss, BOSS)] {
+        for (fd, name) in [(self.flag.fd()?, FLAG), (self.tether.fd(), TETHER), (boss, BOSS)] {
             set.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, name))?;
         }
         Ok(self.set.get_or_init(|| set))

@@ -51,8 +51,8 @@ pub fn link(limits: Limits, porch: Porch) -> (Link, Bench) {
     ours.set_nonblocking(true).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let (worker, master) = (Lifeline::new().unwrap(), Lifeline::new().unwrap());
-    let (flag, boss) = (StopFlag::deaf(None).unwrap(), Boss::Worker(worker.reader().unwrap()));
-    let stop = Arc::new(Stop::new(flag, Arc::new(master.reader().unwrap()), boss, Accepts::Yes));
+    let (flag, boss) = (StopFlag::deaf(None), Boss::Worker(worker.reader().unwrap()));
+    let stop = Arc::new(Stop::new(flag, master.reader().unwrap(), boss, Accepts::Yes));
     let row = Row::detached();
     let watch = Watch::new(Arc::clone(&stop), limits, row.clone(), porch);
     let peer = Peer { address: PeerAddress::Unix(None), listener: 0 };

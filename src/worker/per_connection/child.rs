@@ -6,21 +6,15 @@
 use std::{io, mem, os::fd::OwnedFd, sync::Arc};
 
 use crate::{
-    ipc::message::Accepts,
     ipc::row::Row,
     logging::TARGET,
-    process::{
-        Pid, death,
-        lifeline::Lifeline,
-        signal::{self, StopFlag},
-        spawn::PANICKED,
-    },
+    process::{Pid, death, lifeline::Lifeline, signal, spawn::PANICKED},
     sys::title,
     worker::{
         Worker,
         link::{Link, Porch, Watch},
         session::Peer,
-        stop::{Boss, Stop},
+        stop::Boss,
         streams::{Desk, is_panic},
     },
 };
@@ -74,14 +68,15 @@ fn start(worker: &mut Worker, line: &Lifeline, parent: Option<Pid>) -> io::Resul
     let _ = title::set_comm("forkd-conn");
     // A handler that runs programs must be able to wait for them.
     signal::default(libc::SIGCHLD)?;
-    let line = line.reader()?;
-    let flag = StopFlag::new(parent)?;
+    let boss = Boss::Worker(line.reader()?);
+    // Nobody else has it: its own signals must not wake the worker any more.
+    let stop =
+        Arc::get_mut(&mut worker.stop).ok_or_else(|| io::Error::other("somebody else holds its stop"))?;
+    stop.begin_anew(boss, parent);
     if let Some(parent) = parent {
         // A worker that has died meanwhile has broken the line, too.
         death::bind_to_parent(parent);
     }
-    let stop = Arc::new(Stop::new(flag, Arc::clone(&worker.tether), Boss::Worker(line), Accepts::Yes));
-    // The last handle on the worker's stop: its own signals must not wake the worker any more.
-    worker.stop = Arc::clone(&stop);
+    let stop = Arc::clone(&worker.stop);
     Ok(Watch::new(stop, worker.limits, Row::detached(), Porch::default()))
 }

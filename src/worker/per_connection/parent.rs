@@ -22,13 +22,7 @@ use super::{
 };
 use crate::{
     logging::{self, TARGET},
-    process::{
-        clock::Time,
-        exit::ExitStatus,
-        lifeline::Lifeline,
-        signal::{self, Signals},
-        spawn, wait,
-    },
+    process::{clock::Time, death::Deaths, exit::ExitStatus, lifeline::Lifeline, signal, spawn, wait},
     sys::wait::{Patience, Reaped, Target, wait4},
     worker::{
         Worker,
@@ -49,7 +43,7 @@ pub struct Parent<'a> {
     reap: Reap,
     most: usize,
     /// SIGCHLD as data, where this worker is the one to wait.
-    children: Option<Signals>,
+    children: Option<Deaths>,
     /// Connection processes that were forked and not yet waited for, where this worker is the one to wait.
     unreaped: usize,
     /// Breaks when this worker drains or dies.
@@ -83,7 +77,7 @@ impl<'a> Parent<'a> {
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let children = match reap {
             Reap::Wait => {
-                let children = Signals::new(&[libc::SIGCHLD])?;
+                let children = Deaths::new()?;
                 set.add(children.fd(), EpollEvent::new(EpollFlags::EPOLLIN, Token::Own(CHILDREN).into()))?;
                 Some(children)
             }
@@ -248,8 +242,8 @@ impl<'a> Parent<'a> {
 
     /// Signals coalesce, the dead do not: each SIGCHLD is for all who have ended by now.
     fn wait_for_children(&mut self) {
-        if let Some(children) = &mut self.children {
-            children.pending();
+        if let Some(children) = &self.children {
+            children.heed();
         }
         // An error is that no child is left.
         while let Ok(Some(Reaped { pid, status, .. })) = wait4(Target::Any, Patience::Poll) {
