@@ -23,7 +23,7 @@ pub mod wait;
 
 pub use nix::unistd::Pid;
 
-pub use crate::sys::title;
+pub use crate::sys::{memory, title};
 
 /// What the system says of an error, without the number in parentheses that the standard library appends.
 pub(crate) fn words(cause: &std::io::Error) -> String {

@@ -15,7 +15,7 @@ use crate::{
         Edition, Ending, Handled, Hooks, Instruments, Master, OnReload, Place, Plan,
         upgrade::{self, Arrival},
     },
-    process::{death, fds, limits, origin, signal, spawn, title},
+    process::{death, fds, limits, memory, origin, signal, spawn, title},
 };
 
 impl<'a> Server<'a> {
@@ -73,6 +73,8 @@ impl<'x> Start<'x> {
         let seed = RandomState::new().hash_one(&place.name);
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
         let plan = Plan { generation: Generation::FIRST, edition: self.blueprint.edition(), place };
+        // Whatever is forked from here on has less to copy.
+        memory::settle();
         Ok(Master::new(plan, instruments, hooks, seed).run())
     }
 
@@ -135,6 +137,7 @@ fn hooks<'x>(
         on_ready: Box::new(move |workers| {
             let (name, urls) = (name.clone(), urls.clone());
             (on_event.borrow_mut())(&Event::Started { name, workers, urls });
+            memory::settle();
         }),
         on_news: Box::new(move |news| {
             if let Some(event) = Event::from_news(news) {

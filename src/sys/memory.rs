@@ -1,4 +1,4 @@
-//! Memory that processes share, and that none of them can take away from the others.
+//! Memory that processes share and that none of them can take away from the others, and memory that one can do without.
 
 use std::{
     ffi::c_void,
@@ -93,6 +93,45 @@ unsafe impl Send for SharedMemory {}
 // SAFETY: as above.
 unsafe impl Sync for SharedMemory {}
 
+/// Gives back what this process needed only to start: freed memory that the allocator holds, and pages of code and
+/// constants, which come back from the page cache when they are used again. A server has far more code to read its
+/// command line than to answer a request. malloc_trim(3), madvise(2).
+pub fn settle() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the allocator gives back what is free, and nothing else.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+    // SAFETY: the callback has the right type and needs no data.
+    unsafe { libc::dl_iterate_phdr(Some(forget_code), std::ptr::null_mut()) };
+}
+
+/// Lets go of those segments of a program or library that nobody can write to: there what stands in the file is all that
+/// there is. dl_iterate_phdr(3).
+unsafe extern "C" fn forget_code(object: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> libc::c_int {
+    // SAFETY: the loader passes a valid description of a loaded object, which is not changed during the call.
+    let (base, headers) = unsafe {
+        let object = &*object;
+        (object.dlpi_addr, slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)))
+    };
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
+    for header in
+        headers.iter().filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0)
+    {
+        let (start, end) = (base + header.p_vaddr, base + header.p_vaddr + header.p_memsz);
+        let first = start / page * page;
+        // SAFETY: these pages map a file and were never written to, so they read the same after this.
+        unsafe {
+            libc::madvise(
+                first as *mut c_void,
+                (end.div_ceil(page) * page - first) as usize,
+                libc::MADV_DONTNEED,
+            )
+        };
+    }
+    0
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
@@ -115,6 +154,13 @@ mod tests {
         for bytes in [0, 8192] {
             assert_eq!(ftruncate(&memory, bytes), Err(nix::errno::Errno::EPERM));
         }
+    }
+
+    #[test]
+    fn a_settled_process_goes_on() {
+        let before = format!("{:?}", std::thread::current().id());
+        settle();
+        assert_eq!(format!("{:?}", std::thread::current().id()), before);
     }
 
     #[test]

@@ -46,7 +46,7 @@ use crate::{
     listener::Listener,
     logging::TARGET,
     process::{Pid, clock::Time, death, lifeline::Tether, signal, signal::StopFlag, spawn::PANICKED},
-    sys::title,
+    sys::{memory, title},
 };
 
 /// What a master gives to a child for its life as a worker.
@@ -186,6 +186,8 @@ impl Worker {
     /// Tells the master that this worker accepts. A driver does so by itself; a second time says nothing.
     pub fn ready(&self) {
         if !self.said_ready.replace(true) {
+            // Forked from a master that has read its configuration: most of what that left in memory is of no use here.
+            memory::settle();
             say_ready(&self.row, &self.stop);
         }
     }

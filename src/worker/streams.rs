@@ -38,8 +38,8 @@ pub struct Pumped<A> {
     buffer: RefCell<Box<[u8]>>,
 }
 
-/// How much is read at once.
-const BUFFER: usize = 32 * 1024;
+/// How much is read at once. So much comes as fresh pages of the kernel's, of which only those count that are used.
+const BUFFER: usize = 256 * 1024;
 
 impl<F, A> Streams for Sessions<F>
 where

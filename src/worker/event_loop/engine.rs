@@ -18,7 +18,7 @@ use crate::{
     worker::{
         Worker,
         accept::{Doors, Token, Visitor},
-        datagrams::{LONGEST, Post},
+        datagrams::Post,
         fairness::Fairness,
         limits::{Limits, timeout},
         output::Output,
@@ -60,6 +60,9 @@ pub(super) struct Drain {
 /// stays ends the burst: the worker that wakes first would otherwise take all of them, for as long as they live.
 const ACCEPTS: usize = 16;
 
+/// How much is read at once. So much comes as fresh pages of the kernel's, of which only those count that are used.
+const BUFFER: usize = 256 * 1024;
+
 /// How many events one wake-up brings.
 const EVENTS: usize = 256;
 
@@ -82,7 +85,7 @@ impl<'a, A: Application> Engine<'a, A> {
             post,
             set,
             table: Table::new(),
-            buffer: vec![0; LONGEST].into_boxed_slice(),
+            buffer: vec![0; BUFFER].into_boxed_slice(),
             output: Output::new(),
             now: Time::now(),
             drain: None,
