@@ -107,6 +107,9 @@ pub enum Serve {
     /// Serve a directory to `forkd ls` and `forkd cp`: list, fetch, send, resume
     #[command(after_help = FILES_EXAMPLES)]
     Files(Files),
+    /// Run any program as the workers, on sockets that it inherits
+    #[command(after_help = super::run::EXAMPLES, override_usage = "forkd run [OPTIONS] -- CMD [ARG]...")]
+    Run(super::run::Run),
 }
 
 /// `forkd http`

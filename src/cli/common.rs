@@ -183,7 +183,7 @@ fn absolute_address(address: &Address) -> Result<Address> {
 }
 
 /// A parser for one of these words, which stand in the help and in suggestions.
-fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+pub fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync + 'static,
 {
@@ -236,6 +236,7 @@ mod tests {
             workers: Workers::Fixed(3),
             model: Model::PerConnection,
             reap: Reap::DoubleFork,
+            program: None,
             limits: Limits {
                 boot: seconds(1),
                 drain: None,

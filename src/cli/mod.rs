@@ -13,6 +13,7 @@ mod logging;
 mod operate;
 mod out;
 mod papers;
+mod run;
 mod scale;
 mod send;
 mod serve;

@@ -52,12 +52,15 @@ pub fn check(blueprint: &Blueprint<'_>) -> Result<ExitCode> {
         runtime_dir::check(dir)?;
     }
     let addresses: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let how = match &settings.program {
+        Some(program) => words::printable(&program.to_string()).into_owned(),
+        None => format!("{} model", settings.model),
+    };
     out::line(&format!(
-        "forkd: {} can be started: {}, {} model, on {}",
+        "forkd: {} can be started: {}, {how}, on {}",
         settings.name_with_port(None),
         words::count(settings.workers.count() as usize, "worker"),
-        settings.model,
-        addresses.join(" "),
+        if addresses.is_empty() { "no address".to_owned() } else { addresses.join(" ") },
     ))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -150,7 +153,8 @@ fn exit_code(outcome: Outcome) -> ExitCode {
 /// The line on standard output, once, when all workers are ready.
 fn ready_line(event: &Event) -> Option<String> {
     let Event::Started { name, workers, urls } = event else { return None };
-    Some(format!("forkd: {name} ready, master {}, {workers} workers, {}", Pid::this(), urls.join(" ")))
+    let urls = if urls.is_empty() { "no address".to_owned() } else { urls.join(" ") };
+    Some(format!("forkd: {name} ready, master {}, {workers} workers, {urls}", Pid::this()))
 }
 
 #[cfg(test)]

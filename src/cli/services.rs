@@ -5,20 +5,23 @@
 pub struct Service {
     /// Its word, also the first half of a server's name.
     pub word: &'static str,
-    /// Where it listens unless told.
-    pub listen: &'static str,
+    /// Where it listens unless told; nowhere, where nothing can be guessed.
+    pub listen: Option<&'static str>,
     /// What stands before `://` in the ready line of a TCP listener.
     pub scheme: &'static str,
 }
 
 /// `forkd http`
-pub const HTTP: Service = Service { word: "http", listen: "127.0.0.1:8080", scheme: "http" };
+pub const HTTP: Service = Service { word: "http", listen: Some("127.0.0.1:8080"), scheme: "http" };
 
 /// `forkd echo`
-pub const ECHO: Service = Service { word: "echo", listen: "127.0.0.1:7007", scheme: "tcp" };
+pub const ECHO: Service = Service { word: "echo", listen: Some("127.0.0.1:7007"), scheme: "tcp" };
 
 /// `forkd files`
-pub const FILES: Service = Service { word: "files", listen: "127.0.0.1:7008", scheme: "tcp" };
+pub const FILES: Service = Service { word: "files", listen: Some("127.0.0.1:7008"), scheme: "tcp" };
+
+/// `forkd run`
+pub const RUN: Service = Service { word: "run", listen: None, scheme: "tcp" };
 
 /// All of them, in the order of the help.
-pub const SERVICES: [Service; 3] = [HTTP, ECHO, FILES];
+pub const SERVICES: [Service; 4] = [HTTP, ECHO, FILES, RUN];

@@ -48,6 +48,7 @@ impl args::Serve {
             Self::Http(http) => http,
             Self::Echo(echo) => echo,
             Self::Files(files) => files,
+            Self::Run(run) => run,
         }
     }
 }

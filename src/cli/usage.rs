@@ -4,16 +4,19 @@
 use std::ffi::OsString;
 
 use clap::{
-    Command, CommandFactory,
+    Arg, Command, CommandFactory,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{args::Line, services::SERVICES};
+use super::{
+    args::Line,
+    services::{SERVICES, Service},
+};
 use crate::Error;
 
 /// The commands by what they are for, as the contract and the help list them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Serve", &["http", "echo", "files", "start"]),
+    ("Serve", &["http", "echo", "files", "run", "start"]),
     ("Operate", &["status", "stop", "reload", "upgrade", "scale", "pause", "resume", "reopen", "list"]),
     ("Inspect", &["tree", "why", "watch", "top", "sock", "decode"]),
     ("Learn", &["lab"]),
@@ -25,7 +28,14 @@ const GROUPS: &[(&str, &[&str])] = &[
 pub fn grammar() -> Command {
     let grammar = Line::command().mut_subcommands(|command| {
         match SERVICES.iter().find(|service| service.word == command.get_name()) {
-            Some(service) => command.mut_arg("listen", |arg| arg.default_value(service.listen)),
+            Some(Service { listen: Some(address), .. }) => {
+                command.mut_arg("listen", |arg| arg.default_value(address))
+            }
+            // How a program serves is its own affair.
+            Some(Service { listen: None, .. }) => {
+                let not_here = |arg: Arg| arg.conflicts_with("program").hide(true);
+                command.mut_arg("model", not_here).mut_arg("reap", not_here)
+            }
             None => command,
         }
     });

@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    process::program::Readiness,
+};
 
 /// How a worker serves its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +75,7 @@ macro_rules! words {
 
 words!(Model, "worker model", "event" => Event, "blocking" => Blocking, "per-connection" => PerConnection);
 words!(Reap, "zombie remedy", "wait" => Wait, "ignore" => Ignore, "double-fork" => DoubleFork);
+words!(Readiness, "readiness", "exec" => Exec, "notify" => Notify);
 words!(LogFormat, "log format", "text" => Text, "json" => Json);
 
 #[cfg(test)]

@@ -13,13 +13,17 @@ const MASTER: u64 = 64;
 /// Those of one worker: its channel and its pidfd.
 const PER_CHILD: u64 = 2;
 
+/// Those of one program: its notify socket, and the pipes of its output and error.
+const PER_PROGRAM: u64 = 3;
+
 /// During a reload a slot has two children.
 const CHILDREN_PER_SLOT: u64 = 2;
 
 /// How many descriptors the master of these settings needs at its busiest moment.
 pub fn needed(settings: &Settings) -> u64 {
     let workers = u64::from(settings.workers.count());
-    MASTER + settings.listen.len() as u64 + workers * PER_CHILD * CHILDREN_PER_SLOT
+    let per_child = if settings.program.is_some() { PER_PROGRAM } else { PER_CHILD };
+    MASTER + settings.listen.len() as u64 + workers * per_child * CHILDREN_PER_SLOT
 }
 
 /// Says whether the hard limit of this process allows them; the soft one can be raised.

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     listener::Address,
+    process::program::Program,
 };
 
 /// Everything that a server is told. The defaults are the library's: no control socket, no pid file, no daemon.
@@ -38,6 +39,9 @@ pub struct Settings {
     pub model: Model,
     /// How a worker of [`Model::PerConnection`] gets rid of its dead children.
     pub reap: Reap,
+    /// The program that fills the slots in place of workers of ours; with [`Model::PerConnection`] one process of it
+    /// for each connection.
+    pub program: Option<Program>,
     /// The limits on workers and on clients.
     pub limits: Limits,
     /// Where the control socket `NAME.sock` stands; `None` for a server that nobody asks.
@@ -99,6 +103,7 @@ impl Settings {
             workers: Workers::Auto,
             model: Model::Event,
             reap: Reap::Wait,
+            program: None,
             limits: Limits::default(),
             runtime_dir: None,
             pid_file: None,
@@ -164,14 +169,18 @@ impl Settings {
     /// Says whether these settings can be meant, before anything is bound.
     ///
     /// # Errors
-    /// A usage error for settings without a listener, with an impossible number of workers or name; a failure when
-    /// the limit on descriptors does not suffice.
+    /// A usage error for settings without a listener, with an impossible number of workers or name, or with a program
+    /// that cannot be run; a failure when the limit on descriptors does not suffice.
     pub fn validate(&self) -> Result<()> {
-        if self.listen.is_empty() {
+        // A program may have other work than clients.
+        if self.listen.is_empty() && (self.program.is_none() || self.model == Model::PerConnection) {
             return Err(Error::usage("cannot serve without an address").remedy("listen on 127.0.0.1:8080"));
         }
         self.workers.validate()?;
         name::check(&self.name_with_port(None), self.runtime_dir.as_deref())?;
+        if let Some(program) = &self.program {
+            program.check().map_err(|cause| Error::usage(cause.to_string()))?;
+        }
         super::descriptors::check(self)
     }
 }

@@ -4,6 +4,7 @@ pub mod channel;
 pub mod control;
 pub mod ident;
 pub mod message;
+pub mod notify;
 pub mod reading;
 pub mod row;
 pub mod scoreboard;

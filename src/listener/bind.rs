@@ -109,6 +109,14 @@ impl Listener {
         }
     }
 
+    /// Makes accept(2) and recv(2) on it wait from now on, in every process that holds it.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn make_blocking(&self) -> io::Result<()> {
+        socket2::SockRef::from(&self.fd).set_nonblocking(false)
+    }
+
     /// How many clients wait and how many may, where the kernel says so: for TCP.
     pub fn queue(&self) -> Option<(u32, u32)> {
         match (&self.local, self.kind) {

@@ -11,7 +11,10 @@ use std::{
 
 use nix::errno::Errno;
 
-use super::event::{ChildId, Event};
+use super::{
+    event::{ChildId, Event},
+    program::Voices,
+};
 use crate::{
     ipc::{
         channel::{Channel, Received},
@@ -19,11 +22,11 @@ use crate::{
         message::{Order, Report},
         scoreboard::Scoreboard,
     },
-    process::{Pid, signal, wait},
+    process::{Pid, exit::ExitStatus, signal, wait},
 };
 #[cfg(feature = "control")]
 use {
-    super::upgrade::Trial,
+    super::{program, upgrade::Trial},
     crate::sys::luggage::{Luggage, Ticket, claim},
 };
 
@@ -35,8 +38,10 @@ const MESSAGES_AT_ONCE: usize = 16;
 pub struct Process {
     /// Its process number, which is also that of its process group.
     pub pid: Pid,
-    /// The master's end of the channel; gone when the child closed its own.
+    /// The master's end of the channel; gone when the child closed its own. A program has none.
     pub channel: Option<Channel<Order, Report>>,
+    /// What a program is heard by.
+    pub voices: Option<Voices>,
     /// Its row of the scoreboard.
     pub row: RowId,
 }
@@ -52,11 +57,12 @@ pub struct Children {
 
 /// A child on its way into another program; the process itself stays where it is.
 #[cfg(feature = "control")]
-#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Packed {
     child: ChildId,
     pid: i32,
     channel: Option<Ticket>,
+    voices: Option<program::Packed>,
     row: RowId,
 }
 
@@ -86,14 +92,21 @@ impl Children {
         self.processes.clear();
     }
 
-    /// The channels to wait for.
+    /// The descriptors to wait for: a worker has one, a program several.
     pub fn channels(&self) -> impl Iterator<Item = (ChildId, BorrowedFd<'_>)> {
-        self.processes.iter().filter_map(|(id, process)| Some((*id, process.channel.as_ref()?.as_fd())))
+        self.processes.iter().flat_map(|(id, process)| {
+            let channel = process.channel.iter().map(AsFd::as_fd);
+            let voices = process.voices.iter().flat_map(Voices::fds);
+            channel.chain(voices).map(|fd| (*id, fd))
+        })
     }
 
     /// What a child has to say.
     pub fn hear(&mut self, id: ChildId, events: &mut Vec<Event>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
+        if let Some(voices) = &mut process.voices {
+            voices.hear(events);
+        }
         for _ in 0..MESSAGES_AT_ONCE {
             let Some(channel) = &process.channel else { return };
             match channel.receive() {
@@ -119,13 +132,18 @@ impl Children {
         let dead: Vec<_> = self
             .processes
             .iter()
-            .filter_map(|(id, process)| Some((*id, process.row, wait::reap(process.pid).ok()??)))
+            .filter_map(|(id, process)| Some((*id, process.row, process.reap()?)))
             .collect();
         events.extend(self.reap_trial());
         for (id, row, exit) in dead {
             // Its last words may still be in the channel.
             self.hear(id, events);
-            self.processes.remove(&id);
+            let voices = self.processes.remove(&id).and_then(|process| process.voices);
+            if let Some(words) = voices.and_then(|mut voices| voices.last_words())
+                && exit.status != ExitStatus::Exited(0)
+            {
+                events.push(Event::LastWords { child: id, words });
+            }
             let during = scoreboard.read(row).current;
             scoreboard.give_back(row);
             events.push(Event::Exited { child: id, status: exit.status, during });
@@ -134,6 +152,9 @@ impl Children {
 
     /// Asks a child to drain. See signal(7).
     pub fn drain(&self, id: ChildId) {
+        if let Some(voices) = self.processes.get(&id).and_then(|process| process.voices.as_ref()) {
+            voices.draining();
+        }
         self.signal(id, |pid| signal::send(pid, libc::SIGTERM));
     }
 
@@ -202,6 +223,7 @@ impl Children {
             child: *child,
             pid: process.pid.as_raw(),
             channel: process.channel.as_ref().map(|channel| luggage.put(channel)),
+            voices: process.voices.as_ref().map(|voices| voices.pack(luggage)),
             row: process.row,
         };
         self.processes.iter().map(pack).collect()
@@ -211,12 +233,25 @@ impl Children {
     ///
     /// # Errors
     /// When a channel did not come with the luggage.
-    pub fn unpack(packed: Vec<Packed>) -> io::Result<Self> {
-        let unpack = |Packed { child, pid, channel, row }: Packed| {
+    pub fn unpack(packed: Vec<Packed>, scoreboard: &Scoreboard) -> io::Result<Self> {
+        let unpack = |Packed { child, pid, channel, voices, row }: Packed| {
             let channel = channel.map(claim).transpose()?.map(Channel::over);
-            Ok((child, Process { pid: Pid::from_raw(pid), channel, row }))
+            let voices = voices.map(|voices| voices.unpack(scoreboard.row(row))).transpose()?;
+            Ok((child, Process { pid: Pid::from_raw(pid), channel, voices, row }))
         };
         let processes = packed.into_iter().map(unpack).collect::<io::Result<_>>()?;
         Ok(Self { processes, trial: None })
+    }
+}
+
+impl Process {
+    /// Reaps it, if it has ended. What a program leaves in its process group goes with it, and before it: once its
+    /// leader is reaped the number may be a stranger's. A worker's connection processes have a lifeline of their own.
+    fn reap(&self) -> Option<wait::Exit> {
+        if self.voices.is_some() && wait::has_ended(self.pid) {
+            // The one that ended is in the group still, so that there is somebody to signal.
+            let _ = signal::send_group(self.pid, libc::SIGKILL);
+        }
+        wait::reap(self.pid).ok()?
     }
 }

@@ -3,12 +3,13 @@
 //! A reload makes a new edition beside the old one. Until the new generation is trusted both are kept, so that either
 //! side can fork workers of its own kind; then the one that lost is let go.
 
-use std::rc::Rc;
+use std::{borrow::Borrow, rc::Rc};
 
-use super::supervisor::Policy;
+use super::supervisor::{Pausing, Policy};
 use crate::{
     ipc::ident::Generation,
     listener::{Address, Listener},
+    process::program::Program,
     worker::{self, Serve},
 };
 
@@ -26,8 +27,35 @@ pub struct Edition<'a> {
     pub policy: Policy,
     /// The limits on their clients.
     pub limits: worker::Limits,
-    /// What a worker does.
-    pub application: Rc<dyn Serve + 'a>,
+    /// What fills the slots.
+    pub work: Work<'a>,
+}
+
+/// What a child does.
+#[derive(Clone)]
+pub enum Work<'a> {
+    /// It is a worker of ours: a copy of the master that serves.
+    Serve(Rc<dyn Serve + 'a>),
+    /// It is another program.
+    Run(Rc<Program>),
+}
+
+impl Work<'_> {
+    /// The word for it, beside those of the worker models.
+    pub fn model(&self) -> &'static str {
+        match self {
+            Self::Serve(serve) => serve.model(),
+            Self::Run(_) => "program",
+        }
+    }
+
+    /// Whether it can be told to leave the queue alone.
+    pub fn pausing(&self) -> Pausing {
+        match self {
+            Self::Serve(_) => Pausing::Possible,
+            Self::Run(_) => Pausing::Impossible,
+        }
+    }
 }
 
 /// The editions of the generations that are alive, oldest first: one, and during a reload two.
@@ -69,9 +97,9 @@ impl<'a> Editions<'a> {
 }
 
 /// Those of the listeners on which an edition accepts, in the order in which it names them.
-pub fn choose(listen: &[Address], mut listeners: Vec<Listener>) -> Vec<Listener> {
+pub fn choose<L: Borrow<Listener>>(listen: &[Address], mut listeners: Vec<L>) -> Vec<L> {
     let mut take = |address: &Address| {
-        let place = listeners.iter().position(|listener| listener.address() == address)?;
+        let place = listeners.iter().position(|listener| listener.borrow().address() == address)?;
         Some(listeners.remove(place))
     };
     listen.iter().filter_map(&mut take).collect()

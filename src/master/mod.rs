@@ -11,6 +11,7 @@
 //! ```
 
 mod action;
+mod birth;
 mod children;
 #[cfg_attr(not(feature = "control"), path = "no_desk.rs")]
 mod desk;
@@ -19,6 +20,7 @@ mod event;
 mod ledger;
 mod news;
 mod place;
+mod program;
 mod respawn;
 mod slot;
 mod sources;
@@ -37,11 +39,11 @@ use std::collections::VecDeque;
 use std::io;
 
 pub use action::{Change, Ending, News, Who};
-pub use edition::Edition;
+pub use edition::{Edition, Work};
 pub use place::Place;
 pub use respawn::RespawnPolicy;
 pub use sources::Handled;
-pub use supervisor::Policy;
+pub use supervisor::{Pausing, Policy};
 pub use world::{Hooks, Instruments, OnReload, Plan};
 
 use crate::process::clock::Time;
@@ -138,6 +140,7 @@ impl<'a> Master<'a> {
                     Effect::Ended(ending) => return Some(ending),
                 }
             }
+            events.extend(self.world.known());
         }
         None
     }

@@ -63,7 +63,7 @@ fn line(news: &News) -> Line {
     match news {
         News::Spawned { who } => about(Level::Info, "worker forked", "spawned", who),
         News::SpawnFailed { who, cause, delay } => {
-            about(Level::Error, "cannot fork a worker", "respawn", who)
+            about(Level::Error, "cannot start a worker", "respawn", who)
                 .with("reason", cause)
                 .with("delay", wait(*delay))
         }

@@ -42,7 +42,7 @@ impl Known<'_> {
             name: self.place.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: state(supervisor),
-            model: self.edition.application.model().to_owned(),
+            model: self.edition.work.model().to_owned(),
             uptime_s: seconds(now.since(self.began)),
             generation: supervisor.generation().number(),
             master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe() },

@@ -1,13 +1,13 @@
 //! The only writer to the world: forks, signals, answers, and lines in the log.
 
-use std::{io, mem, rc::Rc};
+use std::io;
 
 use super::{
     action::{Action, Ending, News},
-    children::{Children, Process},
+    children::Children,
     desk::Desk,
-    edition::{self, Edition, Editions},
-    event::{ChildId, Event},
+    edition::{Edition, Editions},
+    event::Event,
     news,
     place::Place,
     sources::{Ears, Handled, Sources},
@@ -21,16 +21,10 @@ use super::{
     upgrade::{Old, Programs, State, Trial},
 };
 use crate::{
-    error::Result,
-    ipc::{
-        channel::{self, Channel},
-        ident::{Generation, RowId},
-        message::{Accepts, Order, Report},
-        scoreboard::Scoreboard,
-    },
+    error,
+    ipc::{ident::Generation, message::Order, scoreboard::Scoreboard},
     logging,
-    process::{Pid, clock::Time, lifeline::Lifeline, spawn},
-    worker::{self, Seat},
+    process::{Pid, clock::Time, lifeline::Lifeline},
 };
 #[cfg(feature = "control")]
 use crate::{
@@ -67,7 +61,7 @@ pub struct Hooks<'a> {
 }
 
 /// What a generation to come runs with, from what the one before does.
-pub type OnReload<'a> = Box<dyn FnMut(&Edition<'a>) -> Result<Edition<'a>> + 'a>;
+pub type OnReload<'a> = Box<dyn FnMut(&Edition<'a>) -> error::Result<Edition<'a>> + 'a>;
 
 /// What came of an action.
 pub enum Effect {
@@ -90,6 +84,8 @@ pub struct World<'a> {
     pub(super) lifeline: Option<Lifeline>,
     pub(super) children: Children,
     pub(super) scoreboard: Scoreboard,
+    /// What came of the actions so far beside their own effect.
+    pub(super) known: Vec<Event>,
     pub(super) pid: Pid,
     #[cfg(feature = "control")]
     pub(super) began: Time,
@@ -126,6 +122,7 @@ impl<'a> World<'a> {
             lifeline: Some(lifeline),
             children: Children::default(),
             scoreboard,
+            known: Vec::new(),
             pid: nix::unistd::getpid(),
             #[cfg(feature = "control")]
             began: Time::now(),
@@ -167,7 +164,7 @@ impl<'a> World<'a> {
             Action::Answer { caller, verdict } => self.answer(caller, &answer_of(verdict)),
             #[cfg(feature = "control")]
             Action::Report { caller } => {
-                let status = self.known().document(supervisor);
+                let status = self.knowledge().document(supervisor);
                 self.answer(caller, &Answer { status: Some(status), ..Answer::done("") });
             }
             #[cfg(feature = "control")]
@@ -191,6 +188,11 @@ impl<'a> World<'a> {
         }
         (self.hooks.on_ready)(supervisor.target());
         Effect::None
+    }
+
+    /// What came of the actions so far beside their own effect.
+    pub fn known(&mut self) -> impl Iterator<Item = Event> {
+        self.known.drain(..)
     }
 
     /// Leaves nothing behind.
@@ -226,66 +228,6 @@ impl<'a> World<'a> {
         self.place.keep(|address| editions.listeners_at(address));
     }
 
-    fn spawn(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> Event {
-        match self.fork(child, generation, accepts) {
-            Ok(pid) => Event::Spawned { child, pid },
-            Err(cause) => Event::SpawnFailed { child, cause: cause.to_string() },
-        }
-    }
-
-    fn fork(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> io::Result<Pid> {
-        let row = self.scoreboard.take().ok_or(io::ErrorKind::QuotaExceeded)?;
-        let forked = channel::pair().and_then(|(ours, theirs)| {
-            let pid = spawn::fork(|| {
-                let application =
-                    self.editions.get(generation).map(|edition| Rc::clone(&edition.application));
-                let seat = self.seat(child, generation, accepts, row, theirs);
-                seat.zip(application).map_or(1, |(seat, application)| worker::live(seat, &*application))
-            })?;
-            Ok(Process { pid, channel: Some(ours), row })
-        });
-        match forked {
-            Ok(process) => {
-                let pid = process.pid;
-                self.children.insert(child, process);
-                Ok(pid)
-            }
-            Err(cause) => {
-                self.scoreboard.give_back(row);
-                Err(cause)
-            }
-        }
-    }
-
-    /// The child's side of the fork: it drops what is the master's and takes what is its own. Its memory is a copy;
-    /// what is dropped here is dropped nowhere else.
-    fn seat(
-        &mut self,
-        child: ChildId,
-        generation: Generation,
-        accepts: Accepts,
-        row: RowId,
-        channel: Channel<Report, Order>,
-    ) -> Option<Seat> {
-        let tether = self.lifeline.take()?.reader().ok()?;
-        drop(self.sources.take());
-        drop(self.place.pid_file.take());
-        let edition = self.editions.get(generation)?;
-        self.children.forget();
-        Some(Seat {
-            name: self.place.name.clone(),
-            slot: child.slot,
-            generation,
-            master: self.pid,
-            listeners: edition::choose(&edition.listen, mem::take(&mut self.place.listeners)),
-            limits: edition.limits,
-            row: self.scoreboard.row(row),
-            channel,
-            tether,
-            accepts,
-        })
-    }
-
     fn reopen(&self) {
         if let Err(cause) = logging::reopen() {
             log::error!("cannot open the log again: {cause} (the old file is still written to)");
@@ -308,14 +250,14 @@ impl<'a> World<'a> {
             lifeline: Lifeline::unpack(state.lifeline)?,
         };
         let desk = Desk::unpack(state.desk)?;
-        let children = Children::unpack(state.children)?;
+        let children = Children::unpack(state.children, &instruments.scoreboard)?;
         let old = state.old.map(Old::unpack).transpose()?;
         let world = Self::over(plan, instruments, hooks, desk);
         let programs = Programs { next: state.program, old, rehearsal: None };
         Ok(Self { children, began: state.began, programs, ..world })
     }
 
-    fn known(&self) -> status::Known<'_> {
+    fn knowledge(&self) -> status::Known<'_> {
         let Self { place, editions, children, scoreboard, began, .. } = self;
         status::Known { place, edition: editions.newest(), children, scoreboard, began: *began }
     }

@@ -29,6 +29,11 @@ pub fn reap(pid: Pid) -> io::Result<Option<Exit>> {
     Ok(wait4(Target::Child(pid), Patience::Poll)?.map(Exit::from))
 }
 
+/// Whether that child has ended and waits to be reaped: until then its pid and its process group are its own. waitid(2).
+pub fn has_ended(pid: Pid) -> bool {
+    peek(Target::Child(pid)).is_ok_and(|ended| ended.is_some())
+}
+
 /// Waits until that child has ended, and reaps it. wait4(2).
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod framing;
 pub mod http;
 pub mod json;
 pub mod length_prefix;
+pub mod notify;
 pub mod packed;
 #[cfg(feature = "files")]
 pub mod transfer;

@@ -5,7 +5,8 @@ use std::{fmt, io, rc::Rc};
 use crate::{
     config::{Limits, Model, Reap, Settings},
     error::{Error, Result},
-    master::{Edition, Policy, RespawnPolicy},
+    master::{Edition, Pausing, Policy, RespawnPolicy, Work},
+    process::program::Program,
     session::Application,
     worker::{
         self, Serve, Worker,
@@ -21,7 +22,7 @@ use crate::{
 pub struct Blueprint<'a> {
     pub(super) settings: Settings,
     protocol: &'static str,
-    application: Rc<dyn Serve + 'a>,
+    work: Work<'a>,
 }
 
 /// What a reload may change.
@@ -36,7 +37,7 @@ pub(super) enum Renewal {
 impl<'a> Blueprint<'a> {
     /// Whatever serves.
     pub fn new(settings: Settings, protocol: &'static str, application: impl Serve + 'a) -> Self {
-        Self { settings, protocol, application: Rc::new(application) }
+        Self { settings, protocol, work: Work::Serve(Rc::new(application)) }
     }
 
     /// Sessions on stream listeners and `datagrams` on the others, by the model of the settings.
@@ -53,7 +54,7 @@ impl<'a> Blueprint<'a> {
                 Rc::new(PerConnection::sessions(make, reap(settings.reap)).datagrams(datagrams))
             }
         };
-        Self { settings, protocol, application }
+        Self { settings, protocol, work: Work::Serve(application) }
     }
 
     /// A function that reads and writes at will.
@@ -75,6 +76,12 @@ impl<'a> Blueprint<'a> {
         }
     }
 
+    /// Any program, in place of workers of ours.
+    pub fn of_program(settings: Settings, program: Program) -> Self {
+        let settings = Settings { program: Some(program.clone()), ..settings };
+        Self { settings, protocol: "tcp", work: Work::Run(Rc::new(program)) }
+    }
+
     /// What is spoken on its stream listeners.
     pub fn protocol(&self) -> &'static str {
         self.protocol
@@ -92,9 +99,9 @@ impl<'a> Blueprint<'a> {
             protocol: self.protocol,
             listen: self.settings.listen.clone(),
             workers: self.settings.workers.count(),
-            policy: policy(&self.settings.limits),
+            policy: policy(&self.settings.limits, self.work.pausing()),
             limits: client_limits(&self.settings.limits),
-            application: Rc::clone(&self.application),
+            work: self.work.clone(),
         }
     }
 }
@@ -105,8 +112,8 @@ impl fmt::Debug for Blueprint<'_> {
     }
 }
 
-fn policy(limits: &Limits) -> Policy {
-    Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default() }
+fn policy(limits: &Limits, pausing: Pausing) -> Policy {
+    Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default(), pausing }
 }
 
 fn client_limits(limits: &Limits) -> worker::Limits {

@@ -13,6 +13,7 @@ mod asynchronous;
 mod blueprint;
 mod datagrams;
 mod event;
+mod programs;
 mod run;
 
 use std::{fmt, io, path::PathBuf, process, time::Duration};

@@ -19,6 +19,7 @@ pub mod signal;
 pub mod socket;
 pub mod timer;
 pub mod title;
+pub mod vfork;
 pub mod wait;
 
 use std::io;

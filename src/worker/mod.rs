@@ -32,7 +32,11 @@ pub mod tokio;
 
 use std::{cell::Cell, fmt, io, mem, sync::Arc};
 
-use nix::unistd::{Pid as RawPid, getpid, setpgid};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::{Pid as RawPid, getpid, setpgid},
+};
 
 pub use self::limits::Limits;
 use self::stop::{Boss, Stop};
@@ -195,6 +199,21 @@ impl Worker {
     /// Whether it was told to finish what it has and take no more.
     pub fn draining(&self) -> bool {
         self.stop.requested()
+    }
+
+    /// Waits until it is told to finish.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn wait_for_stop(&self) -> io::Result<()> {
+        while !self.stop.look()? {
+            let mut fds = [PollFd::new(self.stop.fd()?, PollFlags::POLLIN)];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Gives a sign of life, for work that takes longer than the limit on liveness.

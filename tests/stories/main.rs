@@ -16,6 +16,7 @@ mod lab;
 mod library;
 mod models;
 mod orphans;
+mod programs;
 mod reload;
 mod serving;
 mod signals;

@@ -30,6 +30,8 @@ pub const HELLO: &[u8] = b"Hello from a file.\n";
 pub struct Launch {
     command: String,
     arguments: Vec<String>,
+    /// What stands behind `--`.
+    program: Vec<String>,
     listen: Vec<String>,
     wrapper: Vec<String>,
     environment: Vec<(String, String)>,
@@ -79,6 +81,13 @@ impl Launch {
         Self::new("echo")
     }
 
+    /// `forkd run`, with this program and its arguments.
+    pub fn run(program: &[&str]) -> Self {
+        let mut launch = Self::new("run");
+        launch.program = program.iter().map(|word| (*word).to_owned()).collect();
+        launch
+    }
+
     fn new(command: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder =
@@ -86,6 +95,7 @@ impl Launch {
         Self {
             command: command.to_owned(),
             arguments: Vec::new(),
+            program: Vec::new(),
             listen: vec!["127.0.0.1:0".to_owned()],
             wrapper: Vec::new(),
             environment: Vec::new(),
@@ -212,6 +222,10 @@ impl Launch {
         }
         words.extend(self.daemon.then(|| "-d".to_owned()));
         words.extend(self.arguments.iter().cloned());
+        if !self.program.is_empty() {
+            words.push("--".to_owned());
+            words.extend(self.program.iter().cloned());
+        }
         let mut command = Command::new(&words[0]);
         clean(&mut command);
         command.args(&words[1..]).current_dir(&self.working_directory).envs(self.environment.iter().cloned());

@@ -27,10 +27,10 @@ impl Supervisor {
         let Some(child) = self.take_child(id) else { return };
         let who = child.who();
         if self.fails_turn(&child) {
-            self.fail_turn(&format!("cannot fork a worker: {cause}"));
+            self.fail_turn(cause);
         } else if self.phase == Phase::Starting {
             // A server that cannot start should say so, not try for ever.
-            self.mourn(&child, None, &format!("cannot fork a worker: {cause}"));
+            self.mourn(&child, None, cause);
         } else if self.is_wanted(&child) {
             let place = &mut self.slots[id.slot.index()];
             let delay = place.respawn.fork_failed(self.now, &self.policy.respawn, &mut self.dice);

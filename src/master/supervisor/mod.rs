@@ -49,6 +49,18 @@ pub struct Policy {
     pub drain: Option<Duration>,
     /// How deaths are answered.
     pub respawn: RespawnPolicy,
+    /// Whether children can be told to leave the queue alone.
+    pub pausing: Pausing,
+}
+
+/// Whether children can be told to leave the queue alone.
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pausing {
+    /// Workers of ours can.
+    Possible,
+    /// Other programs accept by themselves.
+    Impossible,
 }
 
 /// Where in its life the server is.

@@ -2,7 +2,7 @@
 
 use std::{mem, time::Duration};
 
-use super::{MOST_WORKERS, Phase, Supervisor};
+use super::{MOST_WORKERS, Pausing, Phase, Supervisor};
 use crate::ipc::{
     control::{Pace, Request, Scale},
     message::Accepts,
@@ -37,6 +37,12 @@ impl Supervisor {
             Request::Reload { timeout } => self.asked_to_reload(timeout, caller),
             Request::Upgrade { binary, timeout } => self.asked_to_upgrade(binary, timeout, caller),
             Request::Scale(scale) => self.asked_to_scale(scale, caller),
+            // CONT also comes from a shell that puts us into the foreground.
+            Request::Resume if self.policy.pausing == Pausing::Impossible && caller.is_none() => {}
+            Request::Pause | Request::Resume if self.policy.pausing == Pausing::Impossible => {
+                let text = "cannot pause: these workers are programs, which accept by themselves (scale or stop them)";
+                self.refuse(caller, Outcome::Refused, text.to_owned());
+            }
             Request::Pause => self.asked_to_accept(Accepts::Paused, caller),
             Request::Resume => self.asked_to_accept(Accepts::Yes, caller),
         }

@@ -20,7 +20,7 @@ use super::{
     action::{Action, Ending, Verdict},
     event::{Caller, ChildId, Event},
     respawn::{Dice, RespawnPolicy},
-    supervisor::{Policy, Supervisor},
+    supervisor::{Pausing, Policy, Supervisor},
 };
 use crate::{
     ipc::{
@@ -88,6 +88,7 @@ const POLICY: Policy = Policy {
         healthy: Duration::from_secs(1),
         patience: 8,
     },
+    pausing: Pausing::Possible,
 };
 
 impl ToyKernel {
