@@ -8,15 +8,21 @@
 //! forkd::logging::event(Level::Info, "worker ready", &facts);
 //! ```
 
-use std::{fmt, io, sync::OnceLock};
+use std::{
+    fmt, io,
+    sync::{Mutex, PoisonError},
+};
 
 use log::{Level, Record, kv::Value};
 
 /// The target of every record of ours.
 pub const TARGET: &str = "forkd";
 
-/// What opens the log again, see [`on_reopen`].
-static REOPEN: OnceLock<fn() -> io::Result<()>> = OnceLock::new();
+/// What opens the log files again, see [`on_reopen`].
+static REOPEN: Mutex<Vec<Reopen>> = Mutex::new(Vec::new());
+
+/// Opens one log file again.
+type Reopen = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 /// Logs what has happened: a message in words, and its facts by key, which a logger gets as key-values.
 pub fn event(level: Level, message: impl fmt::Display, facts: &[(&str, Value<'_>)]) {
@@ -28,17 +34,17 @@ pub fn event(level: Level, message: impl fmt::Display, facts: &[(&str, Value<'_>
     log::logger().log(&record.args(format_args!("{message}")).build());
 }
 
-/// Says how this process opens its log files again once they were renamed. The first caller is heard: a program has
-/// one logger.
-pub fn on_reopen(reopen: fn() -> io::Result<()>) {
-    let _ = REOPEN.set(reopen);
+/// Says how this process opens one of its log files again once it was renamed.
+pub fn on_reopen(reopen: impl FnMut() -> io::Result<()> + Send + 'static) {
+    REOPEN.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(reopen));
 }
 
 /// Opens the log files again, in this process alone: master and workers each hold descriptors of their own. Without
 /// an [`on_reopen`] it does nothing.
 ///
 /// # Errors
-/// When the file cannot be opened; the old one is then still written to.
+/// When a file cannot be opened, the first that cannot; the old one is then still written to.
 pub fn reopen() -> io::Result<()> {
-    REOPEN.get().map_or(Ok(()), |reopen| reopen())
+    let mut files = REOPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    files.iter_mut().map(|reopen| reopen()).fold(Ok(()), io::Result::and)
 }

@@ -21,7 +21,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("ipc", &["sys", "process", "protocol"]),
     ("worker", &["sys", "process", "listener", "ipc", "protocol", "logging"]),
     ("master", &["sys", "process", "listener", "ipc", "worker", "config", "error", "logging"]),
-    ("app", &["worker", "protocol", "ipc", "sys"]),
+    ("app", &["worker", "protocol", "ipc", "sys", "logging"]),
     ("server", &["master", "worker", "listener", "ipc", "process", "app", "config", "error", "logging"]),
     ("inspect", &["sys", "process"]),
     ("lab", &["sys", "process", "listener", "protocol", "inspect", "server", "app"]),

@@ -14,7 +14,8 @@ use clap::{
 use log::LevelFilter;
 
 use crate::{
-    Error, Result,
+    Error, Result, Worker,
+    app::http::{AccessFormat, AccessLog},
     config::{
         Limits, LogFormat, LogSettings, Model, Reap, Settings, Workers, parse,
         runtime_dir::{self, Environment},
@@ -71,6 +72,13 @@ pub struct Common {
     /// Words with key=value after them, or one JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = LOG, value_parser = words::<LogFormat>(LogFormat::WORDS))]
     pub log_format: LogFormat,
+
+    /// Write a line for each answered request at the end of this file, or on standard output (-); the workers open it
+    #[arg(long, value_name = "FILE|-", help_heading = LOG)]
+    pub access_log: Option<PathBuf>,
+    /// The format of such a line
+    #[arg(long, value_name = "FORMAT", default_value = "combined", help_heading = LOG, value_parser = ["combined", "json"])]
+    pub access_format: String,
 
     /// From the fork of a worker until it is ready
     #[arg(long, value_name = "T", default_value = "30s", help_heading = WORKER_LIMITS)]
@@ -139,6 +147,36 @@ impl Common {
         };
         settings.daemon = self.daemon;
         Ok(settings)
+    }
+
+    /// The access log, for a command that answers requests.
+    ///
+    /// # Errors
+    /// A usage error for a daemon's standard output, which nobody reads.
+    pub fn access(&self) -> Result<Option<AccessLog>> {
+        let Some(path) = &self.access_log else { return Ok(None) };
+        let json = self.access_format == "json";
+        let format = if json { AccessFormat::Json } else { AccessFormat::Combined };
+        if path.as_os_str() != "-" {
+            return Ok(Some(AccessLog::file(absolute(path)?, format)));
+        }
+        if self.daemon {
+            return Err(Error::usage(
+                "cannot write the access log of a daemon to standard output: it has none",
+            )
+            .remedy("name a file with --access-log"));
+        }
+        Ok(Some(AccessLog::output(format)))
+    }
+
+    /// Says that a command that answers no requests has no lines for an access log.
+    pub fn warn_of_access(&self, command: &'static str) -> impl Fn(&Worker) + use<> {
+        let wanted = self.access_log.is_some();
+        move |worker| {
+            if wanted && worker.slot() == 1 {
+                log::warn!("forkd {command} answers no HTTP requests: nothing is written to the access log");
+            }
+        }
     }
 
     fn limits(&self) -> Limits {

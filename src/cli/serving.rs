@@ -60,13 +60,17 @@ impl Serving for args::Http {
 
     fn blueprint(&self) -> Result<Blueprint<'static>> {
         let root = directory(&self.dir)?;
-        let options = self.site.options()?;
+        let (options, access) = (self.site.options()?, self.common.access()?);
         let settings = self.common.settings(HTTP.word)?;
         streams_only("HTTP/1.1", &settings)?;
         let make = move |_: &Worker| {
             // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
             signal::ignore(libc::SIGXFSZ)?;
-            Site::with(&root, options.clone()).map(Site::into_application)
+            let app = Site::with(&root, options.clone())?.into_application();
+            match &access {
+                Some(access) => app.access_log(access),
+                None => Ok(app),
+            }
         };
         Ok(Blueprint::of_sessions(settings, HTTP.scheme, make, None))
     }
@@ -84,7 +88,12 @@ impl Serving for args::Echo {
             let ports = worker.listeners().iter().filter_map(|listener| listener.local().port());
             Ok(Box::new(DatagramEcho::on_ports(ports)))
         };
-        Ok(Blueprint::of_sessions(settings, ECHO.scheme, |_| Ok(Echo), Some(Box::new(datagrams))))
+        let warn = self.common.warn_of_access(ECHO.word);
+        let make = move |worker: &Worker| {
+            warn(worker);
+            Ok(Echo)
+        };
+        Ok(Blueprint::of_sessions(settings, ECHO.scheme, make, Some(Box::new(datagrams))))
     }
 }
 
@@ -102,7 +111,9 @@ impl Serving for args::Files {
         }
         streams_only("files", &settings)?;
         let access = if self.read_only { Access::ReadOnly } else { Access::ReadWrite };
-        let make = move |_: &Worker| {
+        let warn = self.common.warn_of_access(FILES.word);
+        let make = move |worker: &Worker| {
+            warn(worker);
             // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
             signal::ignore(libc::SIGXFSZ)?;
             Files::open(&root, access)

@@ -20,6 +20,7 @@ mod programs;
 mod reload;
 mod serving;
 mod signals;
+mod site;
 mod slow_clients;
 mod stop;
 mod supervise;

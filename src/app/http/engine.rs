@@ -10,9 +10,13 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Handler, HttpSession, Request, Response, answer::Desk};
+use super::{
+    Handler, HttpSession, Request, Response,
+    answer::Desk,
+    journal::{AccessLog, Answered, Journal},
+};
 use crate::{
-    protocol::http::{HeadLimits, Status},
+    protocol::http::{Head, HeadLimits, Status},
     worker::session::{Application, Peer, Time, Wakes},
 };
 
@@ -38,6 +42,8 @@ pub(super) struct Engine<H> {
     pub heads: HeadLimits,
     pub body: u64,
     pub desk: RefCell<Desk>,
+    /// Where answers are noted.
+    pub journal: Option<Journal>,
     /// Room in which parts of bodies are made, for one after the other.
     pub page: RefCell<Vec<u8>>,
     /// In which round it last looked at the clock.
@@ -61,6 +67,7 @@ impl<H: Handler> Http<H> {
                 heads,
                 body,
                 desk: RefCell::default(),
+                journal: None,
                 page: RefCell::default(),
                 round: Cell::new(None),
             }),
@@ -83,6 +90,19 @@ impl<H: Handler> Http<H> {
     #[must_use]
     pub fn head_limits(self, limits: HeadLimits) -> Self {
         self.change(|engine| engine.heads = limits)
+    }
+
+    /// The same with a line in this log for each answer. It is opened here, and so belongs into the worker, after the
+    /// fork.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    ///
+    /// # Panics
+    /// When a connection is open already.
+    pub fn access_log(self, log: &AccessLog) -> io::Result<Self> {
+        let journal = log.open()?;
+        Ok(self.change(|engine| engine.journal = Some(journal)))
     }
 
     fn change(mut self, change: impl FnOnce(&mut Engine<H>)) -> Self {
@@ -122,6 +142,25 @@ impl<H: Handler> Engine<H> {
             let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
             panicked(&String::from_utf8_lossy(line), &*panic)
         })
+    }
+
+    /// Notes an answer that was written; `head` is missing where the request was not understood.
+    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, status: Status, bytes: u64, received: Time) {
+        if let Some(journal) = &self.journal {
+            let desk = self.desk.borrow();
+            journal.note(
+                peer,
+                head,
+                Answered { date: desk.date.text(), status: status.code(), bytes, received },
+            );
+        }
+    }
+
+    /// All that came together is answered.
+    pub fn settle(&self) {
+        if let Some(journal) = &self.journal {
+            journal.flush();
+        }
     }
 
     /// Looks at the clock, once in each round of the driver: for all requests that came together.

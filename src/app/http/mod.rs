@@ -17,9 +17,12 @@
 //! ```
 
 mod answer;
+#[cfg(feature = "auth")]
+mod basic;
 mod engine;
 mod handler;
 mod incoming;
+mod journal;
 mod outgoing;
 mod pattern;
 mod request;
@@ -35,8 +38,11 @@ mod later_tests;
 mod tests;
 
 pub use crate::protocol::http::{Event, Fields, Status};
+#[cfg(feature = "auth")]
+pub(crate) use basic::credentials;
 pub use engine::Http;
 pub use handler::{Handler, Intake, Receiver};
+pub use journal::{AccessFormat, AccessLog};
 pub use request::Request;
 pub use response::{Body, Response};
 pub use router::Router;

@@ -95,7 +95,10 @@ impl<H: Handler> Session for HttpSession<H> {
             (_, Limit::Idle) => Flow::Close,
             (_, Limit::Header | Limit::Body) => {
                 self.engine.look_at_the_clock(io.now());
-                self.refuse(Refusal::with(Status::REQUEST_TIMEOUT, "the request took too long to come"), io)
+                let refusal = Refusal::with(Status::REQUEST_TIMEOUT, "the request took too long to come");
+                let flow = self.refuse(refusal, io);
+                self.engine.settle();
+                flow
             }
         }
     }
@@ -109,6 +112,12 @@ impl<H: Handler> HttpSession<H> {
     /// Does what there is to do, until something has to be waited for.
     fn go_on(&mut self, io: &mut Exchange<'_>) -> Flow {
         self.engine.look_at_the_clock(io.now());
+        let flow = self.work(io);
+        self.engine.settle();
+        flow
+    }
+
+    fn work(&mut self, io: &mut Exchange<'_>) -> Flow {
         loop {
             let turn = match self.task.take().map(|task| *task) {
                 None => self.begin(io),
@@ -266,12 +275,16 @@ impl<H: Handler> HttpSession<H> {
         } else {
             desk.answer(response, part, persistence, coding, io.output())
         };
+        let mut status = response.status;
         let written = written.or_else(|reason| {
             let instead = unsendable(reason, &String::from_utf8_lossy(line));
+            status = instead.status;
             desk.answer(&instead, part, persistence, coding, io.output())
         });
         drop(desk);
         io.end();
+        let bytes = if part == Part::All && status.has_body() { response.body.len() } else { 0 };
+        self.engine.note(&self.peer, Some(head), status, bytes, io.now());
         if response.announces {
             io.announce();
         }
@@ -308,6 +321,7 @@ impl<H: Handler> HttpSession<H> {
     fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
         self.engine.desk.borrow().refuse(refusal, io.output());
+        self.engine.note(&self.peer, None, refusal.status, 0, io.now());
         Flow::CloseLingering
     }
 }

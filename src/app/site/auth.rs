@@ -11,13 +11,12 @@ use std::{
     str::FromStr,
 };
 
-use base64ct::{Base64, Encoding};
 use sha_crypt::{Sha256Params, Sha512Params, sha256_crypt_b64, sha512_crypt_b64};
 use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::{
-    app::http::{Response, Status},
+    app::http::{Response, Status, credentials},
     protocol::http::percent,
 };
 
@@ -157,7 +156,7 @@ impl Gate {
     /// Whether a request with this Authorization field may come in.
     pub fn admits(&self, field: Option<&[u8]>) -> bool {
         let Some(nobody) = self.users.first() else { return true };
-        let Some(bytes) = field.and_then(basic) else { return false };
+        let Some(bytes) = field.and_then(credentials) else { return false };
         let Some(colon) = bytes.iter().position(|byte| *byte == b':') else { return false };
         let (name, password) = (&bytes[..colon], &bytes[colon + 1..]);
         if password.len() > LONGEST {
@@ -188,12 +187,6 @@ pub fn challenge() -> Response {
     super::plain(Status::UNAUTHORIZED).header("WWW-Authenticate", "Basic realm=\"forkd\", charset=\"UTF-8\"")
 }
 
-/// What stands behind `Basic` in a field.
-fn basic(value: &[u8]) -> Option<Vec<u8>> {
-    let (scheme, token) = str::from_utf8(value).ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("basic").then(|| Base64::decode_vec(token.trim()).ok())?
-}
-
 fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
     let escaped: Vec<_> =
         digits.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect();
@@ -202,6 +195,8 @@ fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64, Encoding};
+
     use super::*;
 
     /// What openssl(1) and htpasswd(1) make of `secret`.

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod accept;
+pub mod access;
 pub mod authority;
 pub mod body;
 mod bytes;
