@@ -38,6 +38,11 @@ use crate::{
 /// in the master alone. By default there is no control socket, no pid file and no output, and the signals of the
 /// table in the README are handled. A worker's panic or death costs its own connections; the master replaces it.
 ///
+/// At SIGUSR2, or `forkd upgrade` where there is a control socket, the master becomes the program that stands at the path
+/// of its start by then: that is executed in the same process with the same arguments, and its `serve…` goes on where this
+/// one stopped. Until it gets there all signals are blocked, so what comes before should be short, and the same each
+/// time. A trial child is executed before: it runs as far as `serve…`, which ends that process. execve(2).
+///
 /// # Errors
 /// Each `serve…` method fails when the process has threads (fork(2) would copy only one), an address cannot be
 /// listened on, a setting cannot be meant, or no worker could be brought to ready; the error says what to do.

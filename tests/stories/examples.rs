@@ -111,6 +111,28 @@ fn hello_http_replaces_a_worker_that_is_killed() {
 }
 
 #[test]
+fn hello_http_becomes_its_successor_in_the_same_process() {
+    let (example, address) = Example::start("hello_http", &["127.0.0.1:0", "2"]);
+    let master = example.child.id().cast_signed();
+    let workers = || -> Vec<_> {
+        let is_worker = |process: &Process| process.comm.starts_with("forkd-worker");
+        Process::children(master).into_iter().filter(is_worker).map(|process| process.title).collect()
+    };
+    let mut kept = Client::connect(address).unwrap();
+    kept.get("/").unwrap();
+    for generation in 2..=3 {
+        send(master, Signal::SIGUSR2);
+        let mark = format!(" gen {generation} ");
+        eventually("another generation, and no other", || {
+            let found = workers();
+            (found.len() == 2 && found.iter().all(|title| title.contains(&mark))).then_some(())
+        });
+        assert_eq!(fetch(address, "/").unwrap().body, b"Hello, world!");
+    }
+    assert_eq!(example.out.lines().len(), 1, "it says where it listens once");
+}
+
+#[test]
 fn each_zombie_remedy_leaves_none() {
     for remedy in ["wait", "ignore", "double-fork"] {
         let (_example, address) = Example::start("zombie_remedies", &[remedy, "127.0.0.1:0"]);

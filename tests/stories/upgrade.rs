@@ -357,6 +357,44 @@ fn a_stop_ends_a_trial() {
     server.check_clean();
 }
 
+#[test]
+fn as_pid_one_it_stays_pid_one() {
+    let unshare = ["unshare", "-Upfr", "--mount-proc"];
+    if run(Command::new(unshare[0]).args(&unshare[1..]).arg("true")).code != 0 {
+        return; // Not permitted here: a namespace of processes needs the right to make one.
+    }
+    let server = Launch::http().workers(2).under(&unshare).spawn();
+    eventually("it is ready", || (!server.out.lines().is_empty()).then_some(()));
+    let inner = Process::children(server.master).remove(0);
+    for generation in 2..=3 {
+        server.operate("upgrade", &[]).done();
+        let status = server.status();
+        assert_eq!((&status["generation"], &status["master"]["pid"]), (&generation.into(), &1.into()));
+    }
+    send(inner.pid, Signal::SIGUSR2);
+    server.log.wait("event=upgrade gen=4 done");
+    send(inner.pid, Signal::SIGTERM);
+    assert_eq!(server.wait_exit(), 0);
+    server.check_clean();
+}
+
+#[test]
+fn a_socket_with_a_path_is_the_same_one_all_the_time() {
+    use std::os::unix::{fs::MetadataExt, net::UnixStream};
+    let launch = Launch::http().workers(2);
+    let path = launch.folder().join("web.sock");
+    let server = launch.listen(["127.0.0.1:0", &format!("unix:{}", path.display())]).start();
+    let inode = || fs::metadata(&path).unwrap().ino();
+    let before = inode();
+    for _ in 0..3 {
+        server.operate("upgrade", &[]).done();
+        UnixStream::connect(&path).unwrap();
+    }
+    assert_eq!(inode(), before, "it was never bound anew");
+    server.stop();
+    assert!(!path.exists(), "the new program removes what the old one made");
+}
+
 /// A parent that passes a socket by number, as systemd and einhorn do, and sees one process all the time.
 #[test]
 fn a_passed_socket_is_kept() {

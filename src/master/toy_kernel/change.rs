@@ -1,7 +1,7 @@
 //! Upgrades in the toy world: trials that fail or hang, programs that cannot be run, and a supervisor that goes on in
 //! another program from what was written down of it.
 
-use super::{ToyKernel, Violation};
+use super::{Defect, ToyKernel, Violation};
 use crate::ipc::ident::Generation;
 use crate::master::{
     event::{Event, Program},
@@ -12,6 +12,13 @@ use crate::master::{
 pub(super) fn carried(supervisor: &Supervisor) -> Supervisor {
     let document = serde_json::to_string(supervisor).expect("a supervisor can be written down");
     serde_json::from_str(&document).expect("and read again")
+}
+
+/// The same, but that nobody waits for the result any more.
+fn forgetful(supervisor: &Supervisor) -> Supervisor {
+    let mut document = serde_json::to_value(supervisor).expect("a supervisor can be written down");
+    document["turn"]["callers"] = serde_json::json!([]);
+    serde_json::from_value(document).expect("and read again")
 }
 
 impl ToyKernel {
@@ -41,7 +48,8 @@ impl ToyKernel {
                 self.hear(Event::CrossFailed { cause: "exec format error".into() })?;
                 continue;
             }
-            self.supervisor = carried(&self.supervisor);
+            let forgets = self.strikes(Defect::ForgetCallers);
+            self.supervisor = if forgets { forgetful(&self.supervisor) } else { carried(&self.supervisor) };
             let event = match to {
                 Program::New => self.prepare(self.supervisor.newest()),
                 Program::Old => Event::Returned,
@@ -56,7 +64,7 @@ impl ToyKernel {
 #[test]
 fn a_supervisor_goes_on_from_what_was_written_down() {
     for seed in 1..20 {
-        let mut kernel = ToyKernel::new(seed, 16, super::Defect::None);
+        let mut kernel = ToyKernel::new(seed, 16, Defect::None);
         kernel.shadowed = true;
         if let Err((invariant, step)) = kernel.live(1_000) {
             panic!("seed {seed}, step {step}: \"{invariant}\" does not hold");

@@ -85,6 +85,7 @@ fn the_checks_bite() {
         (Defect::DrainTooEarly, "no ready child drains before its successor is ready"),
         (Defect::DrainTwice, "a child is drained once"),
         (Defect::LoseAnswer, "every caller is answered"),
+        (Defect::ForgetCallers, "a calm world settles"),
         (Defect::DeafToStop, "stop always ends"),
         (Defect::KeepLoser, "at most two editions live"),
         (Defect::RetireWinner, "only a living edition is forked from"),

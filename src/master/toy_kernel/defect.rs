@@ -19,6 +19,8 @@ pub(in crate::master) enum Defect {
     DeafToStop,
     /// Limits are never enforced: the deadline stays in the past.
     StopTheClock,
+    /// What crosses to another program leaves out who waits for the result.
+    ForgetCallers,
     /// A child is told to drain twice.
     DrainTwice,
     /// What a generation was to run with is kept although its successor is trusted, or it is not.

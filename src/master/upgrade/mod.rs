@@ -24,5 +24,6 @@ pub use role::{abandon, goes_on};
 pub use state::{Arrival, Beginning, Rehearsal, State, arrive, settle};
 pub use trial::Trial;
 
-/// The version of [`State`] that this program writes and reads.
+/// The version of [`State`] that this program writes; it reads this one and those before. It rises with every change of
+/// that document, and of the rows of the scoreboard, which old workers write on.
 pub const VERSION: u32 = 1;
