@@ -10,7 +10,7 @@
 //! ```
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int},
+    ffi::{CStr, c_char, c_int},
     io, ptr, slice,
     sync::{
         OnceLock,
@@ -73,7 +73,15 @@ pub fn set(title: &str) {
 /// # Errors
 /// `InvalidInput` for a name with a NUL in it.
 pub fn set_comm(name: &str) -> io::Result<()> {
-    Ok(nix::sys::prctl::set_name(&CString::new(name)?)?)
+    // On the stack: a process that serves one short connection allocates as little as it can.
+    let mut text = [0; 16];
+    let shown = &name.as_bytes()[..name.len().min(text.len() - 1)];
+    text[..shown.len()].copy_from_slice(shown);
+    let text = CStr::from_bytes_until_nul(&text).map_err(io::Error::other)?;
+    if text.count_bytes() < shown.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(nix::sys::prctl::set_name(text)?)
 }
 
 impl Area {

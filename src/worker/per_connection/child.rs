@@ -29,6 +29,8 @@ pub struct Heir<'a> {
     pub socket: OwnedFd,
     /// Who is at its other end.
     pub peer: Peer,
+    /// What ps(1) shall show of it.
+    pub title: &'a str,
     /// The write end of the pipe by which the worker learns that this process is gone: open until then.
     pub hold: OwnedFd,
 }
@@ -37,10 +39,10 @@ pub struct Heir<'a> {
 ///
 /// `parent` is the worker; `None` after a double fork, where whoever adopts this process is a stranger.
 pub fn live(heir: Heir<'_>, parent: Option<Pid>, desk: &impl Desk) -> i32 {
-    let Heir { worker, line, socket, peer, hold } = heir;
+    let Heir { worker, title, line, socket, peer, hold } = heir;
     // Only the end of the process closes it.
     mem::forget(hold);
-    let watch = match start(worker, &line, parent) {
+    let watch = match start(worker, title, &line, parent) {
         Ok(watch) => watch,
         Err(error) => {
             log::warn!(target: TARGET, "connection closed: cannot start its process: {error}");
@@ -61,9 +63,9 @@ pub fn live(heir: Heir<'_>, parent: Option<Pid>, desk: &impl Desk) -> i32 {
 }
 
 /// Leaves the worker's life and begins its own.
-fn start(worker: &mut Worker, line: &Lifeline, parent: Option<Pid>) -> io::Result<Watch> {
+fn start(worker: &mut Worker, title: &str, line: &Lifeline, parent: Option<Pid>) -> io::Result<Watch> {
     drop(mem::take(&mut worker.listeners));
-    title::set(&format!("forkd: connection of worker {}", worker.slot));
+    title::set(title);
     // A name is for eyes: to have none is no reason not to serve.
     let _ = title::set_comm("forkd-conn");
     // A handler that runs programs must be able to wait for them.

@@ -38,6 +38,8 @@ use crate::{
 pub struct Parent<'a> {
     worker: &'a mut Worker,
     post: Post,
+    /// What ps(1) shows of a connection process.
+    title: String,
     set: Set,
     doors: Doors,
     reap: Reap,
@@ -74,6 +76,7 @@ impl<'a> Parent<'a> {
     /// # Errors
     /// When no descriptor is left.
     pub fn new(worker: &'a mut Worker, post: Post, reap: Reap, most: usize) -> io::Result<Self> {
+        know_the_processor();
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let children = match reap {
             Reap::Wait => {
@@ -90,6 +93,7 @@ impl<'a> Parent<'a> {
         Ok(Self {
             doors: Doors::open(&set, &worker.stop, worker.listeners())?,
             line: Some(Lifeline::new()?),
+            title: format!("forkd: connection of worker {}", worker.slot()),
             worker,
             post,
             set: Set(Some(set)),
@@ -228,7 +232,7 @@ impl<'a> Parent<'a> {
         self.set.give_up();
         let (socket, peer) = self.guest.take()?;
         let (_, hold) = self.pipe.take()?;
-        Some(Heir { worker: self.worker, line: self.line.take()?, socket, peer, hold })
+        Some(Heir { worker: self.worker, title: &self.title, line: self.line.take()?, socket, peer, hold })
     }
 
     /// A connection process is gone.
@@ -293,6 +297,13 @@ impl<'a> Parent<'a> {
         }
         Ok(())
     }
+}
+
+/// Has the standard library find out now what the processor can do. Each connection process would ask anew, and under a
+/// hypervisor each of the questions is a way out of the guest and back.
+fn know_the_processor() {
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
 }
 
 /// An epoll set that a child can close without touching it: the set itself is its parent's too.
