@@ -43,6 +43,7 @@ pub mod message;
 pub mod network;
 pub mod perform;
 pub mod reaping;
+pub mod scratch;
 pub mod sockets;
 pub mod texts;
 mod trouble;

@@ -51,6 +51,7 @@ experiments! {
     sticky "sticky";
     postcards "postcards";
     tcp_or_udp "tcp-or-udp";
+    file_server "file-server";
     http_by_hand "http-by-hand";
     five_servers "five-servers";
     your_own_prefork "your-own-prefork";

@@ -71,6 +71,7 @@ experiments! {
     "sticky" sticky Guard;
     "postcards" postcards Guard;
     "tcp-or-udp" tcp_or_udp Guard;
+    "file-server" file_server Guard;
     "http-by-hand" http_by_hand Guard;
     "five-servers" five_servers Guard;
     "your-own-prefork" your_own_prefork Guard;

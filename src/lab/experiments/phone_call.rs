@@ -1,9 +1,11 @@
 //! The phone call: a TCP server step by step, and what becomes of it when a step is left out.
 
 use std::{
+    env,
     io::{self, Write},
     net::{Ipv4Addr, SocketAddrV4},
     os::fd::AsRawFd,
+    process::{Command, Stdio},
 };
 
 use nix::unistd::{Uid, setuid};
@@ -28,7 +30,8 @@ pub fn run(lab: &mut Lab) -> Outcome {
     leave_one_out(lab)?;
     a_file_like_others(lab)?;
     one_door_many_rooms(lab)?;
-    raw(lab)
+    raw(lab)?;
+    asked_of_the_system(lab)
 }
 
 /// A serves one client after the other: the second waits in the queue until the first has hung up.
@@ -114,6 +117,12 @@ fn a_file_like_others(lab: &mut Lab) -> Outcome {
     let count = nix::unistd::read(&caller, &mut bytes)?;
     lab.check("read-write", "by write(2)", String::from_utf8_lossy(&bytes[..count]));
     lab.event("descriptor", &[("link", link)]);
+    // What socket(2) was told can be asked back, and options are off until somebody sets them.
+    let told = (caller.r#type()? == Type::STREAM, caller.domain()? == Domain::IPV4);
+    lab.check("attributes", "stream, IPv4: (true, true)", format!("stream, IPv4: {told:?}"));
+    let before = caller.reuse_address()?;
+    caller.set_reuse_address(true)?;
+    lab.check("option", "false, true", format!("{before}, {}", caller.reuse_address()?));
     Ok(())
 }
 
@@ -152,5 +161,35 @@ fn raw(lab: &mut Lab) -> Outcome {
     let nowhere = tcp()?.connect(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port(&letterbox()?)).into());
     lab.check("equal-types", "ECONNREFUSED", verdict(nowhere));
     lab.event("raw", &[]);
+    Ok(())
+}
+
+/// A program does nothing with the network by itself: it asks the system, and strace(1) lists what it asks.
+fn asked_of_the_system(lab: &mut Lab) -> Outcome {
+    let door = listener(1)?;
+    let at = port(&door);
+    let client = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=socket,connect", "-e", "signal=none"])
+        .arg(env::current_exe()?)
+        .args(["send", &format!("127.0.0.1:{at}"), "hello"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let (Ok(client), Ok((mut served, _))) = (client, accept(&door)) else {
+        let why = lab.either("strace cannot be used here", "这里不能使用 strace").to_owned();
+        lab.skip_checks(&["asked"], &why);
+        return Ok(());
+    };
+    receive(&served, 100)?;
+    served.write_all(b"Thanks")?;
+    drop(served);
+    let calls = String::from_utf8_lossy(&client.wait_with_output()?.stderr).into_owned();
+    let count = |call: &str, what: &str| {
+        calls.lines().filter(|line| line.contains(call) && line.contains(what)).count()
+    };
+    let seen = [count("socket(", "AF_INET"), count("connect(", &format!("htons({at})"))];
+    lab.check("asked", "socket 1, connect 1", format!("socket {}, connect {}", seen[0], seen[1]));
+    lab.event("asked", &[]);
     Ok(())
 }
