@@ -14,6 +14,7 @@ mod daemon;
 mod engine;
 mod examples;
 mod explain;
+mod http_strict;
 mod lab;
 mod library;
 mod models;

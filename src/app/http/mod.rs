@@ -33,6 +33,8 @@ mod stream;
 mod upgrade;
 
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod later_tests;
 #[cfg(test)]
 mod tests;
