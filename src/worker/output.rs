@@ -205,6 +205,11 @@ impl Output {
                 Ok((send(socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL)?, rest.len()))
             }
             Some(Insert { at, piece: Piece::File(part) }) if *at == self.sent => send_file(socket, part),
+            // The road of every larger file: its head alone stands before it.
+            Some(Insert { at, piece: Piece::File(_) }) => {
+                let head = &self.gathered[self.sent..*at];
+                Ok((send(socket.as_raw_fd(), head, MSG_MORE | MsgFlags::MSG_NOSIGNAL)?, head.len()))
+            }
             Some(_) => self.send_slices(socket),
         }
     }

@@ -13,14 +13,17 @@ use super::bytes::{HOST, LITERAL};
 /// assert!(!is_authority(b"user@host") && !is_authority(b"host:http") && !is_authority(b"a b"));
 /// ```
 pub fn is_authority(bytes: &[u8]) -> bool {
-    let (host, port) = match bytes {
+    match bytes {
         [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
-            Some(end) => return LITERAL.has_all(&rest[..end]) && is_port_part(&rest[end + 1..]),
-            None => return false,
+            Some(end) => LITERAL.has_all(&rest[..end]) && is_port_part(&rest[end + 1..]),
+            None => false,
         },
-        _ => bytes.split_at(bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())),
-    };
-    HOST.has_all(host) && is_port_part(port)
+        // What ends the host must begin the port.
+        _ => {
+            let host = bytes.iter().position(|byte| !HOST.has(*byte)).unwrap_or(bytes.len());
+            is_port_part(&bytes[host..])
+        }
+    }
 }
 
 /// Whether `bytes` are nothing, or a colon and at most five digits.

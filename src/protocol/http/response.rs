@@ -53,6 +53,8 @@ impl<'a> HeadEncoder<'a> {
     /// A status that is not final; `out` is as it was.
     pub fn begin(out: &'a mut Vec<u8>, status: Status, date: &[u8; 29]) -> Result<Self, Unsendable> {
         match status.line() {
+            // By far the commonest, as a piece of a known length.
+            _ if status == Status::OK => out.extend_from_slice(b"HTTP/1.1 200 OK\r\n"),
             _ if !status.is_final() => return Err(Unsendable::Status(status)),
             Some(line) => out.extend_from_slice(line.as_bytes()),
             // The space behind the number stays where there are no words (RFC 9112, section 4).
@@ -91,7 +93,10 @@ impl<'a> HeadEncoder<'a> {
     /// A value that would be read as something else; nothing is written then.
     pub fn content_type(&mut self, value: &str) -> Result<(), Unsendable> {
         check_value(value)?;
-        write_field(self.out, "Content-Type", value);
+        // Pieces of a known length are stores; each of another length is a call.
+        self.out.extend_from_slice(b"Content-Type: ");
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
         Ok(())
     }
 
@@ -108,9 +113,10 @@ impl<'a> HeadEncoder<'a> {
         if let Some(length) = length {
             self.out.extend_from_slice(b"Content-Length: ");
             write_number(self.out, length);
+            self.out.extend_from_slice(b"\r\n\r\n");
+        } else {
             self.out.extend_from_slice(b"\r\n");
         }
-        self.out.extend_from_slice(b"\r\n");
     }
 
     /// Ends the head of a body that comes in chunks; only a client of HTTP/1.1 can read those.
