@@ -93,22 +93,32 @@ unsafe impl Send for SharedMemory {}
 // SAFETY: as above.
 unsafe impl Sync for SharedMemory {}
 
-/// Gives back what this process needed only to start: freed memory that the allocator holds, and pages of code and
-/// constants, which come back from the page cache when they are used again. A server has far more code to read its
-/// command line than to answer a request. malloc_trim(3), madvise(2).
+/// Gives back what a master needed only to start: freed memory that the allocator holds, and code. malloc_trim(3).
+///
+/// It is not for a child: to walk through the free memory that it shares with its parent would make copies of it.
 pub fn settle() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the allocator gives back what is free, and nothing else.
     unsafe {
         libc::malloc_trim(0);
     }
+    forget_code();
+}
+
+/// Gives back the pages of code and constants, which come back from the page cache when they are used again. A server
+/// has far more code to read its command line than to answer a request. madvise(2), `MADV_DONTNEED`.
+pub fn forget_code() {
     // SAFETY: the callback has the right type and needs no data.
-    unsafe { libc::dl_iterate_phdr(Some(forget_code), std::ptr::null_mut()) };
+    unsafe { libc::dl_iterate_phdr(Some(forget_segments), std::ptr::null_mut()) };
 }
 
 /// Lets go of those segments of a program or library that nobody can write to: there what stands in the file is all that
 /// there is. dl_iterate_phdr(3).
-unsafe extern "C" fn forget_code(object: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> libc::c_int {
+unsafe extern "C" fn forget_segments(
+    object: *mut libc::dl_phdr_info,
+    _: usize,
+    _: *mut c_void,
+) -> libc::c_int {
     // SAFETY: the loader passes a valid description of a loaded object, which is not changed during the call.
     let (base, headers) = unsafe {
         let object = &*object;

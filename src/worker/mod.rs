@@ -191,7 +191,7 @@ impl Worker {
     pub fn ready(&self) {
         if !self.said_ready.replace(true) {
             // Forked from a master that has read its configuration: most of what that left in memory is of no use here.
-            memory::settle();
+            memory::forget_code();
             say_ready(&self.row, &self.stop);
         }
     }
