@@ -60,13 +60,17 @@ impl Serving for args::Http {
 
     fn blueprint(&self) -> Result<Blueprint<'static>> {
         let root = directory(&self.dir)?;
-        let (options, access) = (self.site.options()?, self.common.access()?);
+        let (options, access, metrics) = (self.site.options()?, self.common.access()?, self.site.metrics()?);
         let settings = self.common.settings(HTTP.word)?;
         streams_only("HTTP/1.1", &settings)?;
-        let make = move |_: &Worker| {
+        let make = move |worker: &Worker| {
             // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
             signal::ignore(libc::SIGXFSZ)?;
-            let app = Site::with(&root, options.clone())?.into_application();
+            let site = Site::with(&root, options.clone())?;
+            let app = match &metrics {
+                Some(metrics) => site.metrics(metrics(worker)).into_application(),
+                None => site.into_application(),
+            };
             match &access {
                 Some(access) => app.access_log(access),
                 None => Ok(app),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::{
-    Error, Result,
-    app::site::{Credential, Header, Options},
+    Error, Result, Worker,
+    app::site::{Credential, Header, Metrics, Options, Queue},
     config::parse,
+    listener::{Gauge, Listener},
 };
 
 const FILES: &str = "Files";
@@ -44,6 +45,9 @@ pub struct SiteFlags {
     #[arg(long, value_name = "N: V", help_heading = ANSWERS)]
     pub header: Vec<String>,
 
+    /// Show at this path, as Prometheus reads them, the numbers of all workers: /metrics
+    #[arg(long, value_name = "PATH", help_heading = ACCESS)]
+    pub metrics: Option<String>,
     /// Take files by PUT and remove them by DELETE
     #[arg(long, help_heading = ACCESS)]
     pub upload: bool,
@@ -78,6 +82,31 @@ impl SiteFlags {
             precompressed: self.precompressed,
             upload: self.upload,
         })
+    }
+}
+
+impl SiteFlags {
+    /// What makes the metrics of a worker, if they are wanted.
+    ///
+    /// # Errors
+    /// A usage error for a path that nobody can ask for.
+    pub fn metrics(&self) -> Result<Option<impl Fn(&Worker) -> Metrics + use<>>> {
+        let Some(path) = self.metrics.clone() else { return Ok(None) };
+        let lawful =
+            path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
+        if !lawful {
+            return Err(Error::usage(format!("cannot show metrics at {path:?}: it is no path of a URL"))
+                .remedy("write one such as /metrics"));
+        }
+        Ok(Some(move |worker: &Worker| {
+            let gauges: Vec<_> = worker.listeners().iter().map(Listener::gauge).collect();
+            let queue = |gauge: &Gauge| {
+                let (waiting, backlog) = gauge.read()?;
+                Some(Queue { listener: gauge.address().to_owned(), waiting, backlog })
+            };
+            let queues = move || gauges.iter().filter_map(queue).collect();
+            Metrics::new(path.clone(), worker.row().clone(), queues)
+        }))
     }
 }
 

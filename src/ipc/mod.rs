@@ -8,3 +8,4 @@ pub mod notify;
 pub mod reading;
 pub mod row;
 pub mod scoreboard;
+pub mod tally;

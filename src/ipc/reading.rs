@@ -52,6 +52,21 @@ pub enum State {
     Draining,
 }
 
+impl State {
+    /// All of them, in the order of a life.
+    pub const ALL: [Self; 4] = [Self::Booting, Self::Idle, Self::Busy, Self::Draining];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Booting => "booting",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 impl Row {
     /// What stands in the row; whatever stands there, there is an answer.
     pub fn read(&self) -> Reading {
@@ -100,7 +115,7 @@ impl Row {
 }
 
 /// What a child in this phase does; a number that is no phase is as good as the first.
-fn state(phase: u64, has_work: bool) -> State {
+pub(super) fn state(phase: u64, has_work: bool) -> State {
     if phase == Phase::Draining as u64 {
         State::Draining
     } else if phase != Phase::Ready as u64 {

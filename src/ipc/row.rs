@@ -67,6 +67,8 @@ pub(super) enum Phase {
     Ready,
     /// It finishes what it has.
     Draining,
+    /// It is gone: written by the master, who has reaped it.
+    Gone,
 }
 
 /// A child's row, as that child writes it: a handle that is cheap to clone.
@@ -74,7 +76,7 @@ pub(super) enum Phase {
 /// There must be one writer at a time; with two, counts may be lost, and nothing worse happens.
 #[derive(Debug, Clone)]
 pub struct Row {
-    words: Words,
+    pub(super) words: Words,
     first: usize,
 }
 

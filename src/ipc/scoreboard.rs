@@ -17,6 +17,7 @@ use std::{io, sync::Arc};
 use super::{
     ident::RowId,
     row::{WORDS, Words},
+    tally::Restart,
 };
 #[cfg(feature = "control")]
 use crate::sys::luggage::{Luggage, Ticket, claim};
@@ -43,7 +44,7 @@ impl Scoreboard {
     /// # Errors
     /// Those of making a shared memory: no descriptor or no address space left.
     pub fn new() -> io::Result<Self> {
-        let memory = SharedMemory::new(ROWS as usize * WORDS * size_of::<u64>())?;
+        let memory = SharedMemory::new((ROWS as usize + 1) * WORDS * size_of::<u64>())?;
         Ok(Self { memory: Arc::new(memory), free: Vec::new(), fresh: 0 })
     }
 
@@ -57,6 +58,7 @@ impl Scoreboard {
     /// Gives back the row of a child that is gone for good: reaped, so that it can write no more.
     pub fn give_back(&mut self, id: RowId) {
         debug_assert!(id.index() < self.fresh as usize && !self.free.contains(&id), "{id:?} is not taken");
+        self.server().cells().inherit(self.row(id).cells());
         self.free.push(id);
     }
 
@@ -73,7 +75,18 @@ impl Scoreboard {
     fn take_fresh(&mut self) -> Option<RowId> {
         let id = RowId::new(self.fresh);
         self.fresh = (self.fresh < ROWS).then_some(self.fresh + 1)?;
+        self.server().cells().note_fresh(self.fresh);
         Some(id)
+    }
+
+    /// Shows everybody how many workers were forked, and for each reason replaced.
+    pub fn note_lives(&self, spawned: u64, restarts: &[u64; Restart::ALL.len()]) {
+        self.server().cells().note_lives(spawned, restarts);
+    }
+
+    /// The master's own row, behind those of its children.
+    fn server(&self) -> Row {
+        Row::at(Words::Shared(Arc::clone(&self.memory)), ROWS as usize)
     }
 }
 
@@ -148,7 +161,6 @@ mod tests {
         let id = board.take().unwrap();
         board.row(id).begin(b"GET /the-end");
         board.give_back(id);
-        assert_eq!(board.read(id).current.as_deref(), Some("GET /the-end"));
         assert_eq!(board.take(), Some(id));
         assert_eq!(board.read(id), Row::detached().read());
     }

@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::{Arc, Weak},
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -26,8 +27,15 @@ pub struct Listener {
     address: Address,
     local: Local,
     kind: Kind,
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     pub(super) place: Option<Place>,
+}
+
+/// Looks at the queue of a listener.
+#[derive(Debug, Clone)]
+pub struct Gauge {
+    address: String,
+    fd: Weak<OwnedFd>,
 }
 
 /// What arrives at a listener.
@@ -125,6 +133,11 @@ impl Listener {
         }
     }
 
+    /// What can look at its queue for as long as this process has the listener, and does not keep it open.
+    pub fn gauge(&self) -> Gauge {
+        Gauge { address: self.local.to_string(), fd: Arc::downgrade(&self.fd) }
+    }
+
     /// A second handle on the same socket and the same queue.
     ///
     /// # Errors
@@ -134,7 +147,7 @@ impl Listener {
             address: self.address.clone(),
             local: self.local.clone(),
             kind: self.kind,
-            fd: self.fd.try_clone()?,
+            fd: Arc::new(self.fd.try_clone()?),
             place: self.place.clone(),
         })
     }
@@ -153,7 +166,19 @@ impl Listener {
     pub(super) fn over(address: &Address, socket: Socket, place: Option<Place>) -> Result<Self, Refusal> {
         let kind = if socket.r#type()? == Type::STREAM { Kind::Stream } else { Kind::Datagram };
         let local = Local::of(&socket.local_addr()?)?;
-        Ok(Self { address: address.clone(), local, kind, fd: socket.into(), place })
+        Ok(Self { address: address.clone(), local, kind, fd: Arc::new(socket.into()), place })
+    }
+}
+
+impl Gauge {
+    /// The listener's address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How many clients wait and how many may; nothing where the kernel does not say so, or the listener is closed.
+    pub fn read(&self) -> Option<(u32, u32)> {
+        sys::socket::accept_queue(&*self.fd.upgrade()?).ok()
     }
 }
 
@@ -188,7 +213,8 @@ impl fmt::Display for Local {
 
 impl From<Listener> for OwnedFd {
     fn from(listener: Listener) -> Self {
-        listener.fd
+        // A gauge has it for the time of a look alone, and in the same thread.
+        Arc::into_inner(listener.fd).expect("a listener that nobody else holds")
     }
 }
 

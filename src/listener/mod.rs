@@ -24,7 +24,7 @@ mod unix;
 
 pub use self::{
     addr::{Address, AddressError},
-    bind::{Kind, Listener, Local, bind, bind_private},
+    bind::{Gauge, Kind, Listener, Local, bind, bind_private},
     error::BindError,
     peer::{Mode, PeerAddress, accept},
 };

@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 
 use super::{
-    action::{Expectation, Reason},
+    action::{Expectation, Limit, Reason},
     slot::{Child, Stage},
 };
 use crate::{
-    ipc::ident::{Generation, Slot},
+    ipc::{
+        ident::{Generation, Slot},
+        tally::Restart,
+    },
     process::{Pid, clock::Time, exit::ExitStatus},
 };
 
@@ -34,6 +37,9 @@ pub struct Ledger {
     pub upgrades: u64,
     /// Upgrades that did not.
     pub failed_upgrades: u64,
+    /// Workers that were replaced, by reason, in the order of [`Restart::ALL`].
+    #[cfg_attr(feature = "control", serde(default))]
+    pub restarts: [u64; Restart::ALL.len()],
     /// The last deaths, newest last.
     pub last_exits: VecDeque<Epitaph>,
 }
@@ -72,6 +78,9 @@ impl Ledger {
             Expectation::Unasked if status != ExitStatus::Exited(0) => self.crashed += 1,
             Expectation::Unasked | Expectation::Asked => {}
         }
+        if let Some(restart) = restart(child, status) {
+            self.restarts[restart as usize] += 1;
+        }
         self.last_exits.push_back(Epitaph {
             slot: child.id.slot,
             generation: child.generation,
@@ -91,6 +100,22 @@ pub fn expectation(child: &Child) -> Expectation {
     match child.stage {
         Stage::Booting { .. } | Stage::Serving { .. } => Expectation::Unasked,
         Stage::Draining { .. } | Stage::Killed { .. } => Expectation::Asked,
+    }
+}
+
+/// Why a child has to be replaced; `None` if it has not.
+fn restart(child: &Child, status: ExitStatus) -> Option<Restart> {
+    match child.stage {
+        Stage::Booting { .. } | Stage::Serving { .. } if status == ExitStatus::Exited(0) => {
+            Some(Restart::Ended)
+        }
+        Stage::Booting { .. } | Stage::Serving { .. } => Some(Restart::Crashed),
+        Stage::Draining { reason, .. } | Stage::Killed { reason, .. } => match reason {
+            Reason::Replaced => Some(Restart::Reload),
+            Reason::Passed(Limit::Boot, _) => Some(Restart::Boot),
+            Reason::Passed(Limit::Drain, _) => Some(Restart::Drain),
+            Reason::ScaledDown | Reason::Stop | Reason::StopNow | Reason::RolledBack => None,
+        },
     }
 }
 

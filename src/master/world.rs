@@ -154,6 +154,8 @@ impl<'a> World<'a> {
             Action::Tell(news) => {
                 news::log(&news);
                 (self.hooks.on_news)(&news);
+                let ledger = supervisor.ledger();
+                self.scoreboard.note_lives(ledger.spawned, &ledger.restarts);
                 #[cfg(feature = "control")]
                 if let News::Turned { change: Change::Upgrade, .. } = news {
                     self.programs.old = None;

@@ -269,6 +269,11 @@ impl<'a> Exchange<'a> {
         self.row.end();
     }
 
+    /// An HTTP answer with this status was given, in this time if anybody wants to know.
+    pub fn answered(&mut self, status: u16, took: Option<Duration>) {
+        self.row.answered(status, took);
+    }
+
     /// Whether a message was answered in this call: the clocks of the next one start anew.
     pub fn ended(&self) -> bool {
         self.ended

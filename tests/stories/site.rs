@@ -180,3 +180,43 @@ fn a_special_file_is_refused_while_others_are_served() {
     }
     assert_eq!(server.get("/hello.txt").status, 200);
 }
+
+/// The value of a line of the metrics; 0 if there is no such line.
+fn metric(page: &str, name: &str) -> u64 {
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn any_worker_shows_the_numbers_of_all_and_none_ever_falls() {
+    let launch = Launch::http().workers(2).args(["--metrics", "/metrics"]);
+    let server = launch.start();
+    server.allow("event=exited status=signal:KILL").allow("event=respawn");
+    for _ in 0..5 {
+        assert_eq!((server.get("/hello.txt").status, server.get("/nothing").status), (200, 404));
+    }
+    let answer = server.get("/metrics");
+    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/plain; version=0.0.4")));
+    let page = answer.text();
+    assert_eq!(metric(&page, "forkd_requests_total"), 10, "{page}");
+    assert_eq!(metric(&page, "forkd_responses_total{code=\"2xx\"}"), 5);
+    assert_eq!(metric(&page, "forkd_responses_total{code=\"4xx\"}"), 5);
+    assert_eq!(metric(&page, "forkd_request_duration_seconds_count"), 10);
+    assert!(metric(&page, "forkd_sent_bytes_total") > 1000, "{page}");
+    assert!(page.contains(&format!("forkd_accept_queue{{listener=\"{}\"}} 0\n", server.address())), "{page}");
+    server.operate("reload", &[]).done();
+    send(server.workers()[0], Signal::SIGKILL);
+    server.log.wait("event=exited status=signal:KILL");
+    server.wait_workers(2);
+    let page = eventually("both workers are ready", || {
+        let page = server.get("/metrics").text();
+        let ready =
+            ["idle", "busy"].map(|state| metric(&page, &format!("forkd_workers{{state=\"{state}\"}}")));
+        (ready.iter().sum::<u64>() == 2).then_some(page)
+    });
+    assert!(metric(&page, "forkd_requests_total") >= 11, "what the dead have counted stays: {page}");
+    assert!(metric(&page, "forkd_responses_total{code=\"4xx\"}") >= 5, "{page}");
+    assert_eq!(metric(&page, "forkd_worker_restarts_total{reason=\"crashed\"}"), 1, "{page}");
+    assert_eq!(metric(&page, "forkd_worker_restarts_total{reason=\"reload\"}"), 2, "{page}");
+    assert_eq!(metric(&page, "forkd_workers_spawned_total"), 5, "{page}");
+}

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     protocol::http::{Head, HeadLimits, Status},
-    worker::session::{Application, Peer, Time, Wakes},
+    worker::session::{Application, Exchange, Peer, Time, Wakes},
 };
 
 /// HTTP/1.1 over a handler, as an [`Application`] for any worker model.
@@ -42,6 +42,8 @@ pub(super) struct Engine<H> {
     pub heads: HeadLimits,
     pub body: u64,
     pub desk: RefCell<Desk>,
+    /// Whether it is measured how long answers take.
+    pub measured: bool,
     /// Where answers are noted.
     pub journal: Option<Journal>,
     /// Room in which parts of bodies are made, for one after the other.
@@ -67,6 +69,7 @@ impl<H: Handler> Http<H> {
                 heads,
                 body,
                 desk: RefCell::default(),
+                measured: false,
                 journal: None,
                 page: RefCell::default(),
                 round: Cell::new(None),
@@ -103,6 +106,15 @@ impl<H: Handler> Http<H> {
     pub fn access_log(self, log: &AccessLog) -> io::Result<Self> {
         let journal = log.open()?;
         Ok(self.change(|engine| engine.journal = Some(journal)))
+    }
+
+    /// The same, measuring how long each answer takes: it costs a look at the clock.
+    ///
+    /// # Panics
+    /// When a connection is open already.
+    #[must_use]
+    pub fn measured(self) -> Self {
+        self.change(|engine| engine.measured = true)
     }
 
     fn change(mut self, change: impl FnOnce(&mut Engine<H>)) -> Self {
@@ -144,8 +156,17 @@ impl<H: Handler> Engine<H> {
         })
     }
 
-    /// Notes an answer that was written; `head` is missing where the request was not understood.
-    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, status: Status, bytes: u64, received: Time) {
+    /// Counts and notes an answer that was written; `head` is missing where the request was not understood.
+    pub fn note(
+        &self,
+        peer: &Peer,
+        head: Option<&Head<'_>>,
+        status: Status,
+        bytes: u64,
+        io: &mut Exchange<'_>,
+    ) {
+        let received = io.now();
+        io.answered(status.code(), self.measured.then(|| Time::now().since(received)));
         if let Some(journal) = &self.journal {
             let desk = self.desk.borrow();
             journal.note(

@@ -284,7 +284,7 @@ impl<H: Handler> HttpSession<H> {
         drop(desk);
         io.end();
         let bytes = if part == Part::All && status.has_body() { response.body.len() } else { 0 };
-        self.engine.note(&self.peer, Some(head), status, bytes, io.now());
+        self.engine.note(&self.peer, Some(head), status, bytes, io);
         if response.announces {
             io.announce();
         }
@@ -321,7 +321,7 @@ impl<H: Handler> HttpSession<H> {
     fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
         self.engine.desk.borrow().refuse(refusal, io.output());
-        self.engine.note(&self.peer, None, refusal.status, 0, io.now());
+        self.engine.note(&self.peer, None, refusal.status, 0, io);
         Flow::CloseLingering
     }
 }

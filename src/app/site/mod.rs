@@ -15,6 +15,7 @@ mod file;
 mod forms;
 mod listing;
 mod media;
+mod metrics;
 mod multipart;
 mod options;
 mod order;
@@ -30,6 +31,7 @@ use std::{io, os::fd::OwnedFd, path::Path, rc::Rc};
 
 #[cfg(feature = "auth")]
 pub use auth::Credential;
+pub use metrics::{Metrics, Queue};
 pub use options::{Header, HeaderError, Options};
 
 use crate::{
@@ -51,6 +53,7 @@ pub struct Site {
     root: Root,
     files: Cache,
     options: Rc<Options>,
+    metrics: Option<Metrics>,
     #[cfg(feature = "auth")]
     gate: auth::Gate,
 }
@@ -79,13 +82,22 @@ impl Site {
             #[cfg(feature = "auth")]
             gate: auth::Gate::new(options.auth.clone()),
             options: Rc::new(options),
+            metrics: None,
         }
+    }
+
+    /// The same site, with the numbers of its server.
+    #[must_use]
+    pub fn metrics(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// The site as an application of its own.
     pub fn into_application(self) -> Http<Self> {
+        let measured = self.metrics.is_some();
         // Bodies have no meaning here but for those of uploads, which are not gathered; so a small limit does.
-        Http::serving(self).body_limit(64 << 10)
+        let app = Http::serving(self).body_limit(64 << 10);
+        if measured { app.measured() } else { app }
     }
 
     /// What is answered to who may not come in.
@@ -101,7 +113,10 @@ impl Site {
 
     fn answer(&self, request: &Request<'_>) -> Response {
         match request.method() {
-            "GET" | "HEAD" => self.get(request).unwrap_or_else(Absent::answer),
+            "GET" | "HEAD" => match &self.metrics {
+                Some(metrics) if metrics.stands_at(request.path()) => metrics.answer(),
+                Some(_) | None => self.get(request).unwrap_or_else(Absent::answer),
+            },
             "OPTIONS" => Response::empty(Status::NO_CONTENT).header("Allow", self.options.methods()),
             "PUT" if self.options.upload => {
                 // Whatever there was to be taken in was empty.
