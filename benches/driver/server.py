@@ -43,16 +43,23 @@ def answers(port: int, path: str, body: int) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """Seconds of CPU time: in user mode, and in all."""
+    """Seconds of CPU time: in all, and as the clock's ticks counted them, in user mode and altogether."""
 
-    user: float = 0.0
     all: float = 0.0
+    user_ticks: float = 0.0
+    ticks: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.user + other.user, self.all + other.all)
+        return Usage(self.all + other.all, self.user_ticks + other.user_ticks, self.ticks + other.ticks)
 
     def __sub__(self, other: Usage) -> Usage:
-        return Usage(self.user - other.user, self.all - other.all)
+        return Usage(self.all - other.all, self.user_ticks - other.user_ticks, self.ticks - other.ticks)
+
+    @property
+    def user(self) -> float:
+        """What of it was in user mode. To be asked of the difference between two looks: only there the ticks have a
+        share that says something about this stretch of time."""
+        return self.all * self.user_ticks / self.ticks if self.ticks else 0.0
 
 
 def fields_of(stat: Path) -> list[str]:
@@ -83,8 +90,8 @@ def usage_of(process: Path, fields: list[str]) -> Usage:
         own = sum(int(task.read_text().split()[0]) for task in process.glob("task/*/schedstat")) / 1e9
     except OSError:
         own = user + system
-    share = user / (user + system) if user + system else 0.0
-    return Usage(own * share, own) + Usage(reaped_user, reaped_user + reaped_system)
+    reaped = reaped_user + reaped_system
+    return Usage(own + reaped, user + reaped_user, user + system + reaped)
 
 
 class Server:
