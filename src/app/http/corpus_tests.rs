@@ -9,6 +9,8 @@ use crate::{
 #[path = "../../../tests/corpus/reader.rs"]
 mod reader;
 
+type Page = fn(&Request<'_>) -> Response;
+
 /// Echoes what is posted; knows one page.
 fn handle(request: &Request<'_>) -> Response {
     match request.path() {
@@ -20,9 +22,8 @@ fn handle(request: &Request<'_>) -> Response {
 
 /// The statuses of all that is answered to these pieces; nothing behind the end of the connection counts.
 fn ask<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u16> {
-    let app = Http::new(handle as fn(&Request<'_>) -> Response);
-    let mut client: Wire<HttpSession<fn(&Request<'_>) -> Response>> =
-        Wire::new(app.open(&nobody()), Pace::Steady);
+    let app = Http::new(handle as Page);
+    let mut client: Wire<HttpSession<Page>> = Wire::new(app.open(&nobody()), Pace::Steady);
     let mut answers = Vec::new();
     for piece in pieces {
         let (answer, flow) = client.send(piece);
