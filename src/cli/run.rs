@@ -11,9 +11,9 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use super::{
     common::{Common, absolute, words},
     services::RUN,
-    serving::Serving,
+    serving::{Serving, streams_only},
 };
-use crate::{Error, Program, Readiness, Result, server::Blueprint};
+use crate::{Error, Program, Readiness, Result, config::Model, server::Blueprint};
 
 /// The examples of its help.
 pub const EXAMPLES: &str = "\
@@ -22,7 +22,8 @@ sd_listen_fds(3) says. TERM tells it to finish.
 
 Examples:
   forkd run -l :8080 -w 4 -- ./server --fast
-  forkd run -l :8080 --ready notify -- python3 app.py";
+  forkd run -l :8080 --ready notify -- python3 app.py
+  forkd run -l :7007 --per-connection -- cat";
 
 /// `forkd run`
 #[derive(Debug, Args)]
@@ -30,6 +31,9 @@ pub struct Run {
     /// The program and its arguments
     #[arg(value_name = "CMD", last = true, required = true, num_args = 1..)]
     pub program: Vec<OsString>,
+    /// Start the program once for each connection, which is its standard input and output
+    #[arg(long)]
+    pub per_connection: bool,
     /// When the program is ready: once it says READY=1 to $NOTIFY_SOCKET, or as soon as it runs
     #[arg(long, value_name = "R", default_value = "exec", value_parser = words::<Readiness>(Readiness::WORDS))]
     pub ready: Readiness,
@@ -49,7 +53,12 @@ impl Serving for Run {
     }
 
     fn blueprint(&self) -> Result<Blueprint<'static>> {
-        Ok(Blueprint::of_program(self.common.settings(RUN.word)?, self.program()?))
+        let mut settings = self.common.settings(RUN.word)?;
+        if self.per_connection {
+            settings.model = Model::PerConnection;
+            streams_only("a program per connection", &settings)?;
+        }
+        Ok(Blueprint::of_program(settings, self.program()?))
     }
 }
 
@@ -113,7 +122,9 @@ mod tests {
             .current_dir("/tmp")
             .ready(Readiness::Notify);
         assert_eq!(settings.program, Some(expected));
-        assert_eq!(settings.listen.len(), 1);
+        assert_eq!((settings.listen.len(), settings.model), (1, Model::Event));
+        let settings = parse("forkd run -l :1 --per-connection -- cat").expect("settings");
+        assert_eq!(settings.model, Model::PerConnection);
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Serving for args::Files {
 }
 
 /// What is spoken on streams alone: better said here than by each worker as it dies.
-fn streams_only(what: &str, settings: &Settings) -> Result<()> {
+pub fn streams_only(what: &str, settings: &Settings) -> Result<()> {
     let is_datagram = |address: &&Address| matches!(address, Address::Udp(_) | Address::AnyUdp(_));
     match settings.listen.iter().find(is_datagram) {
         Some(address) => Err(Error::usage(format!("cannot serve {what} on {address}: it takes datagrams"))

@@ -5,8 +5,12 @@
 //! a name has no permissions, so the kernel is asked who sent each datagram. unix(7).
 
 use std::{
+    env,
     io::{self, IoSliceMut},
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
 };
 
 use nix::{
@@ -14,7 +18,7 @@ use nix::{
     errno::Errno,
     sys::socket::{
         AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, bind,
-        getsockname, recvmsg, setsockopt, socket, sockopt,
+        getsockname, recvmsg, sendto, setsockopt, socket, sockopt,
     },
     unistd::geteuid,
 };
@@ -84,6 +88,24 @@ impl NotifySocket {
     fn trusts(&self, message: &ControlMessageOwned) -> bool {
         let ControlMessageOwned::ScmCredentials(sender) = message else { return false };
         [0, geteuid().as_raw(), self.speaker].contains(&sender.uid())
+    }
+}
+
+/// Tells this to whoever `$NOTIFY_SOCKET` names, if anybody; lines of `NAME=value`.
+///
+/// It never waits: a manager that does not listen is no reason not to serve. So does everything that fails here pass in
+/// silence. sd_notify(3).
+pub fn tell(states: &str) {
+    let Some(name) = env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match name.as_bytes() {
+        [b'@', name @ ..] => UnixAddr::new_abstract(name),
+        path => UnixAddr::new(path),
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let sent = socket(AddressFamily::Unix, SockType::Datagram, flags, None)
+        .and_then(|socket| sendto(socket.as_raw_fd(), states.as_bytes(), &address?, MsgFlags::MSG_NOSIGNAL));
+    if let Err(cause) = sent {
+        log::debug!("cannot tell {name:?} how this server is: {cause}");
     }
 }
 

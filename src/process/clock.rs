@@ -35,6 +35,11 @@ impl Time {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Microseconds of the monotonic clock, as other programs count them.
+    pub fn as_micros(self) -> u64 {
+        u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// How long it is since `earlier`: nothing if that is still to come.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)

@@ -76,10 +76,17 @@ impl<'a> Blueprint<'a> {
         }
     }
 
-    /// Any program, in place of workers of ours.
+    /// Any program, in place of workers of ours; or one process of it for each connection, by that model.
     pub fn of_program(settings: Settings, program: Program) -> Self {
         let settings = Settings { program: Some(program.clone()), ..settings };
-        Self { settings, protocol: "tcp", work: Work::Run(Rc::new(program)) }
+        let program = Rc::new(program);
+        let work = match settings.model {
+            Model::PerConnection => {
+                Work::Serve(Rc::new(PerConnection::programs(program, reap(settings.reap))))
+            }
+            Model::Event | Model::Blocking => Work::Run(program),
+        };
+        Self { settings, protocol: "tcp", work }
     }
 
     /// What is spoken on its stream listeners.

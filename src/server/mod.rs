@@ -13,6 +13,7 @@ mod asynchronous;
 mod blueprint;
 mod datagrams;
 mod event;
+mod manager;
 mod programs;
 mod run;
 

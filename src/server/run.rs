@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::hash_map::RandomState, hash::BuildHasher, rc::Rc};
 
-use super::{Blueprint, Event, OnBound, OnEvent, OnRenewal, Outcome, Renewal, Server};
+use super::{Blueprint, Event, OnBound, OnEvent, OnRenewal, Outcome, Renewal, Server, manager};
 #[cfg(feature = "control")]
 use crate::master::upgrade::{Beginning, Rehearsal, State};
 use crate::{
@@ -136,10 +136,12 @@ fn hooks<'x>(
         on_reload: renewing(blueprint.settings.clone(), on_reload),
         on_ready: Box::new(move |workers| {
             let (name, urls) = (name.clone(), urls.clone());
+            manager::ready(workers, &urls);
             (on_event.borrow_mut())(&Event::Started { name, workers, urls });
             memory::settle();
         }),
         on_news: Box::new(move |news| {
+            manager::hear(news);
             if let Some(event) = Event::from_news(news) {
                 (on_news.borrow_mut())(&event);
             }

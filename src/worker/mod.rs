@@ -20,6 +20,7 @@ pub mod limits;
 pub mod link;
 pub mod output;
 pub mod per_connection;
+pub mod program;
 pub mod pump;
 pub mod session;
 pub mod step;

@@ -17,6 +17,7 @@ mod explain;
 mod http_strict;
 mod lab;
 mod library;
+mod manager;
 mod models;
 mod orphans;
 mod programs;

@@ -204,3 +204,38 @@ fn an_upgrade_hears_the_programs_on_and_turns_them_like_a_reload() {
         server.log.wait(&format!("event=exited pid={pid} status=signal:TERM reason=replaced"));
     }
 }
+
+#[test]
+fn a_connection_is_the_programs_standard_input_and_output() {
+    let server = Launch::run(&["cat"]).args(["--per-connection"]).workers(2).start();
+    let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let text = format!("line {number}\n");
+        client.send(&text).unwrap();
+        assert_eq!(client.take(text.len()).unwrap(), text.as_bytes());
+    }
+    for client in &mut clients {
+        client.half_close().unwrap();
+        assert!(client.rest().unwrap().is_empty());
+    }
+    eventually("every program is gone", || {
+        server.workers().into_iter().all(|worker| Process::children(worker).is_empty()).then_some(())
+    });
+}
+
+#[test]
+fn a_program_per_connection_finishes_and_what_it_leaves_goes_with_it() {
+    let script = "sleep 1000 & echo child=$! >&2; read -r line; echo got $line from $REMOTE_ADDR; cat";
+    let launch = Launch::run(&["sh", "-c", script]).args(["--per-connection", "--linger", "100ms"]);
+    let server = launch.workers(1).start();
+    let mut client = server.client();
+    let child = server.log.wait("event=output stream=stderr child").number("child");
+    client.send("hello\n").unwrap();
+    let answer = b"got hello from 127.0.0.1\n";
+    assert_eq!(client.take(answer.len()).unwrap(), answer);
+    server.operate("reload", &[]).done();
+    // A silent client looks to the program as if it had no more to say.
+    assert!(client.rest().unwrap().is_empty());
+    eventually("what it left is gone", || (!Process::lives(child)).then_some(()));
+    assert_eq!(server.client().send("again\n").ok(), Some(()));
+}

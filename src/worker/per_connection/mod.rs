@@ -16,15 +16,17 @@
 mod child;
 mod parent;
 
-use std::{io, sync::Arc};
+use std::{io, rc::Rc, sync::Arc};
 
 use self::parent::Parent;
 use super::{
     Serve, Worker,
     connection::Connection,
     datagrams::{Answering, DatagramFactory, Post},
+    program::Programs,
     streams::{Handler, Sessions, Streams},
 };
+use crate::process::program::Program;
 
 /// Who asks for the status of a connection process that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +66,13 @@ where
     /// Serves by a handler that reads and writes as it likes.
     pub fn handler(handler: F, reap: Reap) -> Self {
         Self { streams: Handler(Arc::new(handler)), datagrams: Answering::default(), reap, most: MOST }
+    }
+}
+
+impl PerConnection<Programs> {
+    /// Serves by a program for each connection, which is its standard input and output.
+    pub fn programs(program: Rc<Program>, reap: Reap) -> Self {
+        Self { streams: Programs(program), datagrams: Answering::default(), reap, most: MOST }
     }
 }
 

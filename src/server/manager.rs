@@ -1,0 +1,49 @@
+//! What a service manager is told of this server, by the protocol of sd_notify(3): systemd, or another forkd.
+//!
+//! The master alone speaks, and only if `$NOTIFY_SOCKET` is there. `READY=1` comes when every worker is ready; a reload or
+//! an upgrade is announced when it begins and is over when its last predecessor is gone, however it came out.
+
+use std::process;
+
+use crate::{
+    ipc::{message::Accepts, notify::tell},
+    master::News,
+    process::clock::Time,
+};
+
+/// Every worker is ready for the first time.
+pub fn ready(workers: u32, urls: &[String]) {
+    let status = format!("{workers} workers ready, {}", urls.join(" "));
+    tell(&format!("READY=1\nMAINPID={}\nSTATUS={status}", process::id()));
+}
+
+/// What of this is news for a manager.
+pub fn hear(news: &News) {
+    match news {
+        News::TurnBegan { change, generation } => tell(&format!(
+            "RELOADING=1\nMONOTONIC_USEC={}\nSTATUS={change} to generation {generation}",
+            Time::now().as_micros()
+        )),
+        News::Turned { generation, .. } => {
+            tell(&format!("READY=1\nMAINPID={}\nSTATUS=generation {generation} serves", process::id()));
+        }
+        News::TurnFailed { change, reason, .. } => {
+            tell(&format!("READY=1\nSTATUS={change} failed: {}", reason.replace('\n', " ")));
+        }
+        News::Scaled { to, .. } => tell(&format!("STATUS={to} workers wanted")),
+        News::Accepts { accepts: Accepts::Paused } => tell("STATUS=paused"),
+        News::Accepts { accepts: Accepts::Yes } => tell("STATUS=resumed"),
+        News::Stopping { .. } => tell("STOPPING=1\nSTATUS=draining"),
+        News::GaveUp { who, .. } => tell(&format!("STATUS=slot {} given up", who.child.slot)),
+        News::Spawned { .. }
+        | News::SpawnFailed { .. }
+        | News::Ready { .. }
+        | News::Draining { .. }
+        | News::Killed { .. }
+        | News::Exited { .. }
+        | News::Respawn { .. }
+        | News::ReloadQueued { .. }
+        | News::Refused { .. }
+        | News::Stopped { .. } => {}
+    }
+}
