@@ -14,7 +14,7 @@ use std::{
 use nix::{
     fcntl::OFlag,
     sys::memfd::{MFdFlags, memfd_create},
-    unistd::{dup2_stderr, dup2_stdin, dup2_stdout, execvp, pipe2},
+    unistd::{dup2_stderr, dup2_stdin, dup2_stdout, execvpe, pipe2},
 };
 
 use super::look::Who;
@@ -77,9 +77,15 @@ impl Actor {
     pub fn exec(letter: char, words: &[OsString]) -> io::Result<Self> {
         let words: Vec<_> =
             words.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<_, _>>()?;
+        // These take the buffers away that experiments are about.
+        let unbuffered = |name: &OsString| name == "PYTHONUNBUFFERED" || name == "_STDBUF_O";
+        let environment: Vec<_> = std::env::vars_os()
+            .filter(|(name, _)| !unbuffered(name))
+            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
+            .collect::<Result<_, _>>()?;
         let program = words.first().ok_or(io::ErrorKind::InvalidInput)?.clone();
         Self::make(letter, || {
-            let Err(cause) = execvp(&program, &words);
+            let Err(cause) = execvpe(&program, &words, &environment);
             let _ = writeln!(io::stderr(), "cannot run {}: {cause}", program.to_string_lossy());
             127
         })

@@ -35,6 +35,8 @@
 #![allow(dead_code)]
 
 pub mod actor;
+pub mod chat;
+pub mod errata;
 pub mod experiments;
 mod guard;
 pub mod hands;

@@ -55,6 +55,11 @@ experiments! {
     http_by_hand "http-by-hand";
     five_servers "five-servers";
     your_own_prefork "your-own-prefork";
+    chat_1 "chat-1";
+    chat_2 "chat-2";
+    chat_3 "chat-3";
+    chat_4 "chat-4";
+    chat_5 "chat-5";
 }
 
 #[test]
@@ -246,11 +251,11 @@ fn mark() -> String {
     format!("{}-{}", std::process::id(), now.as_nanos())
 }
 
-fn lab(words: &[&str]) -> Finished {
+pub fn lab(words: &[&str]) -> Finished {
     forkd(&[&["lab"], words].concat())
 }
 
-fn read(words: &[&str]) -> String {
+pub fn read(words: &[&str]) -> String {
     lab(words).done().out
 }
 
@@ -263,7 +268,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("text").to_owned()
 }
 
-fn text_of(value: &Value, key: &str) -> String {
+pub fn text_of(value: &Value, key: &str) -> String {
     text(&value[key])
 }
 
@@ -276,4 +281,75 @@ fn files(dir: &str, extension: &str) -> Vec<String> {
         .collect();
     files.sort();
     files
+}
+
+/// Every claim of the course that can be tested.
+const CLAIMS: [(char, u32); 4] = [('P', 22), ('N', 31), ('H', 7), ('W', 8)];
+
+#[test]
+fn every_claim_of_the_course_has_a_check() {
+    let listed: BTreeSet<String> = list().iter().flat_map(|row| strings(&row["claims"])).collect();
+    let wanted: BTreeSet<String> = CLAIMS
+        .iter()
+        .flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")))
+        .collect();
+    let missing: Vec<_> = wanted.difference(&listed).collect();
+    assert_eq!(missing, Vec::<&String>::new(), "without a check");
+    let unknown: Vec<_> = listed.difference(&wanted).collect();
+    assert_eq!(unknown, Vec::<&String>::new(), "in no course");
+}
+
+#[test]
+fn every_row_of_the_errata_is_shown_by_a_check_that_exists() {
+    let rows = lab(&["errata", "--json"]).done().json();
+    let mut shown = 0;
+    for row in rows.as_array().expect("rows") {
+        both("errata", &text_of(row, "written"), &text_of(row, "en"), &text_of(row, "zh"));
+        let place = text_of(row, "shown");
+        let Some((id, check)) = place.split_once('/') else { continue };
+        let file = format!("src/lab/texts/{}.toml", id.replace('-', "_"));
+        let texts: toml::Table = fs::read_to_string(&file).expect(&file).parse().expect("TOML");
+        assert!(texts["checks"].get(check).is_some(), "{place} does not exist");
+        shown += 1;
+    }
+    assert!(shown > 30, "{shown} rows are shown by a check");
+}
+
+#[test]
+fn the_pages_of_errata_are_what_the_table_says() {
+    for (lang, file) in [("en", "docs/errata.md"), ("zh", "docs/errata.zh.md")] {
+        let page = fs::read_to_string(file).expect(file);
+        let made = read(&["errata", "--lang", lang]);
+        assert!(page == made, "{file} is old: forkd lab errata --lang {lang} > {file}");
+    }
+}
+
+#[test]
+fn a_run_can_be_recorded_and_played() {
+    let cast = read(&["record", "zombie", "--lang", "zh", "--seed", "3"]);
+    let mut lines = cast.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON in each line"));
+    let header = lines.next().expect("a header");
+    assert_eq!((header["version"].as_i64(), header["width"].as_i64()), (Some(2), Some(100)));
+    let (mut last, mut screen) = (0.0, String::new());
+    for line in lines {
+        let time = line[0].as_f64().expect("a time");
+        assert!(time >= last && line[1] == "o", "{line}");
+        last = time;
+        screen += line[2].as_str().expect("output");
+    }
+    assert!(screen.contains("B 以退出码 7 结束") && screen.contains("--seed 3"), "{screen}");
+}
+
+#[test]
+fn a_hint_says_more_at_each_step() {
+    let hints: BTreeSet<_> =
+        ["1", "2", "3"].map(|step| read(&["check", "zombie", "--lang", "en", "--hint", step])).into();
+    assert_eq!(hints.len(), 3);
+    assert!(hints.iter().any(|page| page.contains("os.fork()")));
+    let code = read(&["show", "zombie"]);
+    assert!(code.contains("pub fn run(lab: &mut Lab)"), "{code}");
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_array().expect("a list").iter().map(text).collect()
 }

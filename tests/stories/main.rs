@@ -16,6 +16,7 @@ mod examples;
 mod explain;
 mod http_strict;
 mod lab;
+mod lab_learners;
 mod library;
 mod manager;
 mod models;

@@ -1,6 +1,6 @@
 //! What can be typed behind `forkd lab`.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -28,6 +28,13 @@ pub enum Command {
     Explain(Explain),
     /// Print the code of an experiment
     Show(Show),
+    /// Run an experiment into an asciinema recording
+    Record(Record),
+    /// Check the programs of a whole class
+    #[command(after_help = GRADE_EXAMPLES)]
+    Grade(Grade),
+    /// Print what the course notes have wrong, as a page
+    Errata(List),
 }
 
 /// How texts and results are given.
@@ -101,13 +108,38 @@ pub struct Show {
     pub id: String,
 }
 
+/// `forkd lab record`
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub run: Run,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `forkd lab grade`
+#[derive(Debug, Args)]
+pub struct Grade {
+    /// A directory with one directory for each learner, with programs named after experiments: zombie.py, daemon.c
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Print comma-separated values instead of a table
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    #[command(flatten)]
+    pub view: List,
+}
+
 pub const EXAMPLES: &str = "\
 Examples:
   forkd lab list                          the experiments in teaching order
   forkd lab run zombie                    what is left of a process that nobody collected
   forkd lab run zombie --step --lang zh   event by event, in Chinese
   forkd lab check zombie -- python3 mine.py
-  forkd lab run --all --json              every check of the course, for a script";
+  forkd lab run --all --json              every check of the course, for a script
+  forkd lab record zombie -o zombie.cast  a recording for asciinema
+  forkd lab grade homework --csv          points for a class";
 
 const CHECK_EXAMPLES: &str = "\
 Without a program it says what the program must do.
@@ -116,3 +148,10 @@ Examples:
   forkd lab check zombie                  the task
   forkd lab check zombie -- python3 mine.py
   forkd lab check zombie --hint 2 -- ./mine";
+
+const GRADE_EXAMPLES: &str = "\
+One point for each claim whose checks all hold. Programs end in .py, .sh, .c or .rs, or can be run as they are.
+
+Examples:
+  forkd lab grade homework
+  forkd lab grade homework --csv > points.csv";

@@ -1,7 +1,9 @@
 //! `forkd lab`: the course, to be run.
 
 pub mod args;
+mod grade;
 mod page;
+mod record;
 mod run;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use crate::{
     inspect::text::fit,
     lab::{
         Lang,
+        errata::Errata,
         experiments::{ALL, Experiment},
     },
 };
@@ -32,6 +35,9 @@ pub fn lab(args: &args::Lab) -> Result<ExitCode> {
         Command::Run(args) => run::run(args),
         Command::Check(args) => run::check(args),
         Command::Explain(args) => explain(args),
+        Command::Record(args) => record::record(args),
+        Command::Grade(args) => grade::grade(args),
+        Command::Errata(args) => errata(args),
         Command::Show(args) => out::print(find(&args.id)?.source.as_bytes()).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -96,5 +102,20 @@ fn explain(args: &args::Explain) -> Result<ExitCode> {
     out::print(page.title(experiment.id, prose, &texts.claims()).as_bytes())?;
     out::print(page.opening(prose).as_bytes())?;
     out::print(page.closing(prose, &texts.man).as_bytes())?;
+    let errata = Errata::read();
+    let rows: Vec<_> = errata.of(experiment).collect();
+    if !rows.is_empty() {
+        out::print(page.errata(&rows).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn errata(args: &args::List) -> Result<ExitCode> {
+    let errata = Errata::read();
+    if args.json {
+        out::document(&errata.rows)?;
+    } else {
+        out::print(errata.page(lang(args.lang)).as_bytes())?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use crate::{
     },
     lab::{
         Lang,
+        errata::Row,
         message::{Check, Event},
         perform::{Left, Report},
         texts::{Prose, pick},
@@ -141,6 +142,18 @@ impl Page {
         let mut text = self.part(self.words("Why", "为什么"), &prose.explain);
         text += &self.part(self.words("In production", "实际的服务器怎么做"), &prose.production);
         text + &self.part(self.words("Read more", "延伸阅读"), &man.join(self.words(", ", "、")))
+    }
+
+    /// What the course notes have wrong about it.
+    pub fn errata(&self, rows: &[&Row]) -> String {
+        let lines: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let right = pick(self.lang, &row.en, &row.zh);
+                format!("{}\n→ {right} {}", row.written, self.look.paint(&row.source, Tone::Faint))
+            })
+            .collect();
+        self.part(self.words("The course notes say", "课程笔记的说法"), &lines.join("\n"))
     }
 
     /// The heading of what a learner's program must do.

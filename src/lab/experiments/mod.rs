@@ -75,4 +75,9 @@ experiments! {
     "http-by-hand" http_by_hand Guard;
     "five-servers" five_servers Guard;
     "your-own-prefork" your_own_prefork Guard;
+    "chat-1" chat_1 Guard;
+    "chat-2" chat_2 Guard;
+    "chat-3" chat_3 Guard;
+    "chat-4" chat_4 Guard;
+    "chat-5" chat_5 Guard;
 }
