@@ -26,8 +26,8 @@ struct Pump<'a, A: Application> {
     link: &'a mut Link,
     kept: Kept,
     output: Output,
-    /// Whether it waits for news instead of bytes, and until when.
-    sleeps: Option<Alarm>,
+    /// Whether it waits for news, and how.
+    sleeps: Option<Sleep>,
     /// What it waits for, since when, and the bytes of a body since then.
     limit: Option<Limit>,
     since: Time,
@@ -44,9 +44,12 @@ struct Pump<'a, A: Application> {
     hurried: bool,
 }
 
-/// When a session that waits for news wants to be called without any.
+/// A wait for news: when the session wants to be called without any, and what of its peer is heard meanwhile.
 #[derive(Debug, Clone, Copy)]
-struct Alarm(Option<Time>);
+struct Sleep {
+    until: Option<Time>,
+    awaited: Awaited,
+}
 
 /// What a wait brought.
 enum Came {
@@ -100,7 +103,7 @@ impl<A: Application> Pump<'_, A> {
                     self.link.take_leave(super::Limits::FAREWELL);
                     return Ok(());
                 }
-                Then::Read(_) | Then::Stay | Then::Wait(_) => match self.wait(buffer)? {
+                Then::Read(_) | Then::Talk | Then::Stay | Then::Wait(_) => match self.wait(buffer)? {
                     Came::Bytes(count) => self.step(Step::Bytes, &buffer[..count])?,
                     Came::End => self.step(Step::End, &[])?,
                     Came::Drain => self.step(Step::Drain, &[])?,
@@ -125,7 +128,13 @@ impl<A: Application> Pump<'_, A> {
         let limit = match taken.then {
             Then::Read(limit) => limit,
             Then::Wait(time) => {
-                self.sleeps = Some(Alarm(time.map(|time| Time::now() + time)));
+                let until = time.map(|time| Time::now() + time);
+                self.sleeps = Some(Sleep { until, awaited: Awaited::End });
+                self.limit = None;
+                return Ok(taken.then);
+            }
+            Then::Talk => {
+                self.sleeps = Some(Sleep { until: None, awaited: Awaited::Bytes });
                 self.limit = None;
                 return Ok(taken.then);
             }
@@ -146,23 +155,23 @@ impl<A: Application> Pump<'_, A> {
     /// Waits for what the session waits for.
     fn wait(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
         match self.sleeps {
-            Some(alarm) => self.sleep(alarm, buffer),
+            Some(sleep) => self.sleep(sleep, buffer),
             None => self.wait_for_bytes(buffer),
         }
     }
 
     /// Waits for news, or until the session wants to be called without any.
-    fn sleep(&mut self, alarm: Alarm, buffer: &mut [u8]) -> io::Result<Came> {
+    fn sleep(&mut self, sleep: Sleep, buffer: &mut [u8]) -> io::Result<Came> {
         loop {
             if self.link.watch().draining() && !self.told {
                 self.told = true;
                 return Ok(Came::Drain);
             }
-            let awaited = if self.ended { Awaited::Gone } else { Awaited::End };
-            let deadline = [alarm.0, self.hurry()].into_iter().flatten().min();
+            let awaited = if self.ended { Awaited::Gone } else { sleep.awaited };
+            let deadline = [sleep.until, self.hurry()].into_iter().flatten().min();
             let news = self.application.descriptor();
             match self.link.wait_for(awaited, news, self.outside(), deadline)? {
-                None if alarm.0.is_some_and(|at| at <= Time::now()) => return Ok(Came::Wake(Wake::Time)),
+                None if sleep.until.is_some_and(|at| at <= Time::now()) => return Ok(Came::Wake(Wake::Time)),
                 None if self.hurry().is_some_and(|at| at <= Time::now()) => {
                     if self.link.watch().porch().anyone() {
                         self.hurried = true;

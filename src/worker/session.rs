@@ -49,7 +49,7 @@ pub trait Session {
         Flow::Close
     }
 
-    /// What it waited for by [`Flow::Wait`] has come: the time is over, or there is news. It may be called for news
+    /// What it waited for by [`Flow::Wait`] or [`Flow::Talk`] has come: the time is over, or there is news. It may be called for news
     /// without any: the session looks whether there is something for it, writes that, and waits again.
     fn on_wake(&mut self, io: &mut Exchange<'_>, wake: Wake) -> Flow {
         let _ = (io, wake);
@@ -86,6 +86,9 @@ pub enum Flow {
     /// left is noticed. While it takes nothing of what was written the limit on writing runs, and the session is not
     /// called: what waits for a slow peer is what one call wrote, and a peer that stands still is cut off.
     Wait(Option<Duration>),
+    /// More bytes, or news for the sessions of this worker, whichever comes first and however long it takes: no limit on
+    /// reading runs. For conversations in which both sides speak when they like.
+    Talk,
     /// Nothing: send what is written, then close.
     Close,
     /// Nothing, but the peer may still be sending: send what is written, end our direction, read and discard for a
@@ -106,7 +109,7 @@ pub enum Wake {
 /// Who is to be called after [`Application::on_news`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wakes {
-    /// Every session of this worker that waits by [`Flow::Wait`].
+    /// Every session of this worker that waits by [`Flow::Wait`] or [`Flow::Talk`].
     Everyone,
     /// None: it was nothing that they wait for.
     Nobody,

@@ -39,6 +39,8 @@ pub enum Then {
     Stay,
     /// Waits for news, for this long at most.
     Wait(Option<Duration>),
+    /// Waits for bytes and for news.
+    Talk,
     /// Calls again: whole messages may be left over.
     Again,
     /// Closes.
@@ -87,13 +89,16 @@ pub fn step<S: Session>(
     let then = match flow {
         Flow::Close => Then::Close,
         Flow::CloseLingering => Then::Farewell,
-        Flow::Read(_) | Flow::Stay if left > 0 && consumed > 0 && io.full() => Then::Again,
+        Flow::Read(_) | Flow::Talk | Flow::Stay if left > 0 && consumed > 0 && io.full() => Then::Again,
         // Nothing will come any more that it could wait for.
-        Flow::Read(_) if step == Step::End => Then::Close,
-        Flow::Read(_) | Flow::Stay | Flow::Wait(_) if left > Exchange::MAX_UNCONSUMED => Then::Close,
+        Flow::Read(_) | Flow::Talk if step == Step::End => Then::Close,
+        Flow::Read(_) | Flow::Talk | Flow::Stay | Flow::Wait(_) if left > Exchange::MAX_UNCONSUMED => {
+            Then::Close
+        }
         Flow::Read(limit) => Then::Read(limit),
         Flow::Stay => Then::Stay,
         Flow::Wait(time) => Then::Wait(time),
+        Flow::Talk => Then::Talk,
     };
     Ok(Taken { then, consumed, ended, announced })
 }

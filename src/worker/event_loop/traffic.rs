@@ -102,16 +102,18 @@ impl<A: Application> Engine<'_, A> {
             Some(Wait::Write | Wait::Farewell) | None => (None, false),
         };
         let Some(conn) = self.table.get_mut(key) else { return };
+        let talks = conn.then == Then::Talk;
         conn.then = taken.then;
         let limit = match taken.then {
             Then::Read(limit) => limit,
             // Its alarm stays as it is.
             Then::Stay if waits => {
-                conn.then = Then::Wait(None);
+                conn.then = if talks { Then::Talk } else { Then::Wait(None) };
                 return;
             }
             Then::Stay => before.unwrap_or(Limit::Idle),
             Then::Wait(time) => return self.sleep(key, time),
+            Then::Talk => return self.sleep(key, None),
             Then::Again | Then::Close | Then::Farewell => return,
         };
         conn.then = Then::Read(limit);
@@ -161,7 +163,7 @@ impl<A: Application> Engine<'_, A> {
                 self.table.begin(key, Wait::Read(limit), self.now);
             }
             self.go_on(key, then);
-            if let Then::Wait(_) = then {
+            if let Then::Wait(_) | Then::Talk = then {
                 return self.wake_late(key);
             }
             if then == Then::Again {
@@ -180,7 +182,7 @@ impl<A: Application> Engine<'_, A> {
 
     fn go_on(&mut self, key: Key, then: Then) {
         match then {
-            Then::Read(_) | Then::Stay => self.watch(key, EpollFlags::EPOLLIN),
+            Then::Read(_) | Then::Talk | Then::Stay => self.watch(key, EpollFlags::EPOLLIN),
             // Nothing is read. That the peer is gone altogether is always reported.
             Then::Wait(_) if self.has_ended(key) => self.watch(key, EpollFlags::EPOLLHUP),
             Then::Wait(_) => self.watch(key, EpollFlags::EPOLLRDHUP),

@@ -295,3 +295,57 @@ fn who_waits_for_news_is_asked_to_make_room_once_others_wait() {
         bench.client.shutdown(std::net::Shutdown::Both).unwrap();
     });
 }
+
+/// Repeats what it hears, and says when there is news.
+struct Talker(UnixStream);
+struct Talk;
+
+impl Application for Talker {
+    type Session = Talk;
+
+    fn open(&self, _: &Peer) -> Talk {
+        Talk
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+
+    fn on_news(&self) -> io::Result<Wakes> {
+        (&self.0).read_exact(&mut [0])?;
+        Ok(Wakes::Everyone)
+    }
+}
+
+impl Session for Talk {
+    fn on_open(&mut self, _: &mut Exchange<'_>) -> Flow {
+        Flow::Talk
+    }
+
+    fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow {
+        let bytes = io.input();
+        io.output().write(bytes);
+        io.consume(bytes.len());
+        Flow::Talk
+    }
+
+    fn on_wake(&mut self, io: &mut Exchange<'_>, wake: Wake) -> Flow {
+        io.output().write(format!("{wake:?}\n").as_bytes());
+        Flow::Stay
+    }
+}
+
+#[test]
+fn who_talks_hears_the_peer_and_the_news_as_they_come() {
+    let (news, mut bell) = UnixStream::pair().unwrap();
+    let (rest, _) = talk_to(Talker(news), limits(), Porch::default(), |bench| {
+        bench.client.write_all(b"one\n").unwrap();
+        read(bench, "one\n");
+        bell.write_all(b"!").unwrap();
+        read(bench, "News\n");
+        bench.client.write_all(b"two\n").unwrap();
+        read(bench, "two\n");
+        bench.client.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    assert_eq!(rest, "");
+}
