@@ -37,8 +37,8 @@ pub mod cli;
 
 pub use app::http;
 pub use error::{Error, Kind as ErrorKind, Result};
-pub use process::program::{Program, ProgramError, Readiness};
 pub use ipc::bus;
+pub use process::program::{Program, ProgramError, Readiness};
 pub use server::{Event, Outcome, Server, WorkerId};
 #[cfg(feature = "tokio")]
 pub use worker::tokio::AsyncWorker;

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod beneath;
+#[cfg(feature = "chat")]
+pub mod chat;
 pub mod echo;
 pub mod http;
 pub mod site;

@@ -110,6 +110,9 @@ pub enum Serve {
     /// Run any program as the workers, on sockets that it inherits
     #[command(after_help = super::run::EXAMPLES, override_usage = "forkd run [OPTIONS] -- CMD [ARG]...")]
     Run(super::run::Run),
+    /// Open a chat room to browsers, to nc and telnet, and to the UDP clients of the course
+    #[command(after_help = super::chat::EXAMPLES)]
+    Chat(super::chat::Chat),
 }
 
 /// `forkd http`

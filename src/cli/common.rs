@@ -216,7 +216,11 @@ pub fn absolute(path: &Path) -> Result<PathBuf> {
     })
 }
 
-fn absolute_address(address: &Address) -> Result<Address> {
+/// The same address with its path seen from the root.
+///
+/// # Errors
+/// As for [`absolute`].
+pub fn absolute_address(address: &Address) -> Result<Address> {
     if let Address::Unix(path) = address { Ok(Address::Unix(absolute(path)?)) } else { Ok(address.clone()) }
 }
 

@@ -4,6 +4,7 @@
 //! module of its own, which returns the exit code or an error of one line. Nothing else in the crate prints or exits.
 
 mod args;
+mod chat;
 mod common;
 mod config;
 mod inspect;

@@ -23,5 +23,8 @@ pub const FILES: Service = Service { word: "files", listen: Some("127.0.0.1:7008
 /// `forkd run`
 pub const RUN: Service = Service { word: "run", listen: None, scheme: "tcp" };
 
+/// `forkd chat`: the browser's door.
+pub const CHAT: Service = Service { word: "chat", listen: Some("127.0.0.1:7009"), scheme: "http" };
+
 /// All of them, in the order of the help.
-pub const SERVICES: [Service; 4] = [HTTP, ECHO, FILES, RUN];
+pub const SERVICES: [Service; 5] = [HTTP, ECHO, FILES, CHAT, RUN];

@@ -49,6 +49,7 @@ impl args::Serve {
             Self::Echo(echo) => echo,
             Self::Files(files) => files,
             Self::Run(run) => run,
+            Self::Chat(chat) => chat,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::Error;
 
 /// The commands by what they are for, as the contract and the help list them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Serve", &["http", "echo", "files", "run", "start"]),
+    ("Serve", &["http", "echo", "files", "chat", "run", "start"]),
     ("Operate", &["status", "stop", "reload", "upgrade", "scale", "pause", "resume", "reopen", "list"]),
     ("Inspect", &["tree", "why", "watch", "top", "sock", "decode"]),
     ("Learn", &["lab"]),

@@ -5,7 +5,10 @@
 
 use std::{borrow::Borrow, rc::Rc};
 
-use super::supervisor::{Pausing, Policy};
+use super::{
+    protocols::Protocols,
+    supervisor::{Pausing, Policy},
+};
 use crate::{
     ipc::ident::Generation,
     listener::{Address, Listener},
@@ -16,8 +19,8 @@ use crate::{
 /// See the module.
 #[derive(Clone)]
 pub struct Edition<'a> {
-    /// What is spoken on stream listeners, for `status`: `http`, `tcp`.
-    pub protocol: &'static str,
+    /// What is spoken on stream listeners, for `status`.
+    pub protocols: Protocols,
     /// Where its workers accept, of all that the master listens on.
     pub listen: Vec<Address>,
     /// How many workers its settings ask for. Somebody may have scaled it since: a reload changes the number only if

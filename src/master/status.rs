@@ -54,12 +54,12 @@ impl Known<'_> {
     }
 
     fn listeners(&self) -> Vec<Listener> {
-        let describe = |listener: &crate::listener::Listener| {
+        let describe = |(number, listener): (usize, &crate::listener::Listener)| {
             let (queue, backlog) = listener.queue().unzip();
-            let protocol = self.edition.protocol_of(listener).to_owned();
+            let protocol = self.edition.protocol_of(number, listener).to_owned();
             Listener { address: listener.local().to_string(), protocol, queue, backlog }
         };
-        self.place.listeners.iter().map(describe).collect()
+        self.place.listeners.iter().enumerate().map(describe).collect()
     }
 
     fn worker(&self, child: &Child, now: Time) -> Option<Worker> {

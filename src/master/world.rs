@@ -273,10 +273,10 @@ impl<'a> World<'a> {
 
 #[cfg(feature = "control")]
 impl Edition<'_> {
-    /// What is spoken on a listener.
-    pub fn protocol_of(&self, listener: &Listener) -> &'static str {
+    /// What is spoken on a listener, the one with this number.
+    pub fn protocol_of(&self, number: usize, listener: &Listener) -> &'static str {
         match listener.kind() {
-            Kind::Stream => self.protocol,
+            Kind::Stream => self.protocols.of(number),
             Kind::Datagram => "udp",
         }
     }

@@ -1,6 +1,8 @@
 //! Bytes to values and back, with no I/O at all.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "chat")]
+pub mod chat;
 pub mod datagram;
 pub mod delimiter;
 pub mod framing;

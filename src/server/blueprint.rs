@@ -5,7 +5,7 @@ use std::{fmt, io, rc::Rc};
 use crate::{
     config::{Limits, Model, Reap, Settings},
     error::{Error, Result},
-    master::{Edition, Pausing, Policy, RespawnPolicy, Work},
+    master::{Edition, Pausing, Policy, Protocols, RespawnPolicy, Work},
     process::program::Program,
     session::Application,
     worker::{
@@ -21,8 +21,35 @@ use crate::{
 /// What a server is told, and what it is to serve.
 pub struct Blueprint<'a> {
     pub(super) settings: Settings,
-    protocol: &'static str,
+    protocols: Protocols,
     work: Work<'a>,
+    pub(super) estate: Rc<dyn Estate + 'a>,
+}
+
+/// What a master has for its application beside sockets, such as files: got ready before the first fork, and cleared
+/// away at the end. A reload leaves it as it is; a program that takes over opens it again while workers live.
+pub trait Estate {
+    /// Everything is bound, and the server has this name.
+    ///
+    /// # Errors
+    /// What keeps the server from starting.
+    fn open(&self, name: &str) -> Result<()>;
+
+    /// A worker is gone, and may have left something behind.
+    fn mourn(&self);
+
+    /// No worker is left.
+    fn close(&self, name: &str);
+}
+
+impl Estate for () {
+    fn open(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn mourn(&self) {}
+
+    fn close(&self, _: &str) {}
 }
 
 /// What a reload may change.
@@ -36,14 +63,18 @@ pub(super) enum Renewal {
 
 impl<'a> Blueprint<'a> {
     /// Whatever serves.
-    pub fn new(settings: Settings, protocol: &'static str, application: impl Serve + 'a) -> Self {
-        Self { settings, protocol, work: Work::Serve(Rc::new(application)) }
+    pub fn new(settings: Settings, protocols: impl Into<Protocols>, application: impl Serve + 'a) -> Self {
+        Self::over(settings, protocols, Work::Serve(Rc::new(application)))
+    }
+
+    fn over(settings: Settings, protocols: impl Into<Protocols>, work: Work<'a>) -> Self {
+        Self { settings, protocols: protocols.into(), work, estate: Rc::new(()) }
     }
 
     /// Sessions on stream listeners and `datagrams` on the others, by the model of the settings.
     pub fn of_sessions<A: Application>(
         settings: Settings,
-        protocol: &'static str,
+        protocols: impl Into<Protocols>,
         make: impl Fn(&Worker) -> io::Result<A> + 'a,
         datagrams: Option<DatagramFactory>,
     ) -> Self {
@@ -54,7 +85,7 @@ impl<'a> Blueprint<'a> {
                 Rc::new(PerConnection::sessions(make, reap(settings.reap)).datagrams(datagrams))
             }
         };
-        Self { settings, protocol, work: Work::Serve(application) }
+        Self::over(settings, protocols, Work::Serve(application))
     }
 
     /// A function that reads and writes at will.
@@ -86,12 +117,19 @@ impl<'a> Blueprint<'a> {
             }
             Model::Event | Model::Blocking => Work::Run(program),
         };
-        Self { settings, protocol: "tcp", work }
+        Self::over(settings, "tcp", work)
+    }
+
+    /// The same with something beside it.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn with_estate(self, estate: impl Estate + 'a) -> Self {
+        Self { estate: Rc::new(estate), ..self }
     }
 
     /// What is spoken on its stream listeners.
-    pub fn protocol(&self) -> &'static str {
-        self.protocol
+    pub fn protocols(&self) -> Protocols {
+        self.protocols
     }
 
     /// The settings.
@@ -103,7 +141,7 @@ impl<'a> Blueprint<'a> {
     /// What a generation of workers is to run with.
     pub(super) fn edition(&self) -> Edition<'a> {
         Edition {
-            protocol: self.protocol,
+            protocols: self.protocols,
             listen: self.settings.listen.clone(),
             workers: self.settings.workers.count(),
             policy: policy(&self.settings.limits, self.work.pausing()),

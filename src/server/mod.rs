@@ -20,6 +20,8 @@ mod run;
 use std::{fmt, io, path::PathBuf, process, time::Duration};
 
 pub(crate) use blueprint::Blueprint;
+#[cfg(feature = "cli")]
+pub(crate) use blueprint::Estate;
 use blueprint::Renewal;
 pub use event::{Event, WorkerId};
 
@@ -28,7 +30,7 @@ use crate::{
     config::{Model, Reap, Settings, Workers},
     error::{Error, Result},
     listener::addr::Address,
-    master::Handled,
+    master::{Handled, Protocols},
     session::Application,
     worker::{Worker, connection::Connection, datagrams::DatagramFactory},
 };
@@ -275,7 +277,7 @@ impl<'a> Server<'a> {
     /// Serves sessions on stream listeners and `datagrams` on the others.
     pub(crate) fn serve_protocol<A: Application>(
         self,
-        protocol: &'static str,
+        protocol: impl Into<Protocols>,
         make: impl Fn(&Worker) -> io::Result<A>,
         datagrams: Option<DatagramFactory>,
     ) -> Result<Outcome> {

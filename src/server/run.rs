@@ -12,7 +12,7 @@ use crate::{
     listener::Listener,
     logging,
     master::{
-        Edition, Ending, Handled, Hooks, Instruments, Master, OnReload, Place, Plan,
+        Edition, Ending, Handled, Hooks, Instruments, Master, News, OnReload, Place, Plan,
         upgrade::{self, Arrival},
     },
     process::{death, fds, limits, memory, origin, signal, spawn, title},
@@ -68,14 +68,17 @@ impl<'x> Start<'x> {
         let inherited = prepare_process()?;
         let instruments = self.instruments(inherited)?;
         let place = Place::take(&self.blueprint.settings)?;
-        (self.on_bound)(&place.name).inspect_err(|_| place.leave())?;
+        let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
+        (self.on_bound)(&name).and_then(|()| estate.open(&name)).inspect_err(|_| place.leave())?;
         show("master", &place.name);
         let seed = RandomState::new().hash_one(&place.name);
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
         let plan = Plan { generation: Generation::FIRST, edition: self.blueprint.edition(), place };
         // Whatever is forked from here on has less to copy.
         memory::settle();
-        Ok(Master::new(plan, instruments, hooks, seed).run())
+        let ending = Master::new(plan, instruments, hooks, seed).run();
+        estate.close(&name);
+        Ok(ending)
     }
 
     fn instruments(&self, inherited: Vec<&'static str>) -> Result<Instruments> {
@@ -105,7 +108,8 @@ impl<'x> Start<'x> {
     fn going_on(self, state: State, beginning: Beginning) -> Result<Ending> {
         prepare_room()?;
         let place = Place::resume(&self.blueprint.settings, &state)?;
-        (self.on_bound)(&place.name)?;
+        let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
+        (self.on_bound)(&name).and_then(|()| estate.open(&name))?;
         show("master", &place.name);
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
         let generation = match beginning {
@@ -118,7 +122,9 @@ impl<'x> Start<'x> {
         let master = master.map_err(|cause| Error::system("take over from the program before", cause))?;
         upgrade::settle(&luggage);
         signal::unblock_all();
-        Ok(master.run())
+        let ending = master.run();
+        estate.close(&name);
+        Ok(ending)
     }
 }
 
@@ -128,8 +134,10 @@ fn hooks<'x>(
     on_reload: OnRenewal<'x>,
     on_event: OnEvent<'x>,
 ) -> Hooks<'x> {
-    let url = |listener: &Listener| listener.url(blueprint.protocol());
-    let (name, urls): (_, Vec<_>) = (place.name.clone(), place.listeners.iter().map(url).collect());
+    let protocols = blueprint.protocols();
+    let url = |(number, listener): (usize, &Listener)| listener.url(protocols.scheme(number));
+    let urls: Vec<_> = place.listeners.iter().enumerate().map(url).collect();
+    let (name, estate) = (place.name.clone(), Rc::clone(&blueprint.estate));
     let on_event = Rc::new(RefCell::new(on_event));
     let on_news = Rc::clone(&on_event);
     Hooks {
@@ -142,6 +150,9 @@ fn hooks<'x>(
         }),
         on_news: Box::new(move |news| {
             manager::hear(news);
+            if let News::Exited { .. } = news {
+                estate.mourn();
+            }
             if let Some(event) = Event::from_news(news) {
                 (on_news.borrow_mut())(&event);
             }

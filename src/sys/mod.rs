@@ -10,8 +10,12 @@ pub mod luggage;
 pub mod memory;
 pub mod pidfd;
 pub mod probe;
+#[cfg(feature = "chat")]
+pub mod random;
 #[cfg(feature = "tokio")]
 pub mod readable;
+#[cfg(feature = "chat")]
+pub mod record_lock;
 #[cfg(feature = "files")]
 pub mod sha256;
 pub mod siginfo;

@@ -201,6 +201,12 @@ pub trait Application {
 pub trait Datagrams {
     /// One datagram came; `reply` sends datagrams back.
     fn on_datagram(&mut self, peer: &Peer, bytes: &[u8], reply: &mut dyn FnMut(&[u8]));
+
+    /// Whether the application receives at this socket by itself, when it likes: then the worker leaves it alone. For one
+    /// that has a descriptor of its own ([`Application::descriptor`]) and an order to keep among workers.
+    fn receives_itself(&self) -> bool {
+        false
+    }
 }
 
 /// What one call of a session sees: the bytes that wait, the bytes to send, and the worker's row.

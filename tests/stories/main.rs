@@ -7,6 +7,8 @@
 mod support;
 
 mod bad_input;
+mod chat;
+mod chat_attacks;
 mod clean_env;
 mod config;
 mod corpus;

@@ -88,6 +88,11 @@ impl Launch {
         launch
     }
 
+    /// `forkd chat`, in English.
+    pub fn chat() -> Self {
+        Self::new("chat").args(["--lang", "en"])
+    }
+
     fn new(command: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder =

@@ -7,6 +7,7 @@
 //! // Dropping it stops it, and checks that nothing is left of it.
 //! ```
 
+mod chat;
 mod client;
 mod family;
 mod fault;
@@ -18,6 +19,7 @@ mod process;
 mod run;
 mod wait;
 
+pub use chat::{Letters, Page, Reader, Talker};
 pub use client::{Answer, Client, fetch};
 pub use family::{Family, family_with_zombie};
 pub use fault::{BOOT_FAILS, BOOT_HANGS, FORK_FAILS, Fault};

@@ -71,6 +71,13 @@ impl Post {
         self.counters[number].is_some()
     }
 
+    /// The datagram sockets at which the application receives by itself.
+    pub fn left_alone(&self) -> impl Iterator<Item = usize> + '_ {
+        let alone = |counter: &Counter| counter.application.receives_itself();
+        let counters = self.counters.iter().enumerate();
+        counters.filter(move |(_, counter)| counter.as_ref().is_some_and(alone)).map(|(number, _)| number)
+    }
+
     /// The numbers of the datagram sockets.
     pub fn numbers(&self) -> Vec<usize> {
         (0..self.counters.len()).filter(|number| self.is_at(*number)).collect()

@@ -76,8 +76,12 @@ impl<'a, A: Application> Engine<'a, A> {
         if let Some(descriptor) = application.descriptor() {
             set.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, Token::News.into()))?;
         }
+        let doors = Doors::open(&set, &worker.stop, worker.listeners())?;
+        for number in post.left_alone() {
+            set.delete(&worker.listeners()[number])?;
+        }
         Ok(Self {
-            doors: Doors::open(&set, &worker.stop, worker.listeners())?,
+            doors,
             fairness: Fairness::new(worker.row().clone()),
             row: worker.row().clone(),
             limits: *worker.limits(),
