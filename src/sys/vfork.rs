@@ -127,8 +127,10 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Pid, Failure> {
 }
 
 fn clone(sheet: &mut Sheet) -> Result<Pid, Failure> {
-    let mut stack = vec![0_u128; STACK / size_of::<u128>()];
-    let top = stack.as_mut_ptr_range().end.cast::<c_void>();
+    // Never read before it is written, so it is not cleared: of its pages only those that are used cost anything.
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK / size_of::<u128>());
+    // SAFETY: the end of what was allocated is one past it, as an end may be.
+    let top = unsafe { stack.as_mut_ptr().add(stack.capacity()) }.cast::<c_void>();
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the stack is live, writable and aligned to 16 bytes, and grows down from its end; `CLONE_VFORK` keeps
     // this thread from going on until the child has executed the program or ended, so stack and sheet outlive its use
