@@ -113,7 +113,7 @@ impl Scoreboard {
     pub fn unpack(packed: Packed) -> io::Result<Self> {
         let memory = SharedMemory::from_fd(claim(packed.memory)?)?;
         let Packed { free, fresh, .. } = packed;
-        let fits = memory.words().len() == ROWS as usize * WORDS && fresh <= ROWS;
+        let fits = memory.words().len() == (ROWS as usize + 1) * WORDS && fresh <= ROWS;
         if !fits || free.iter().any(|row| row.index() >= fresh as usize) {
             return Err(io::ErrorKind::InvalidData.into());
         }
