@@ -22,7 +22,13 @@ pub fn run(lab: &mut Lab) -> Outcome {
     let framing = if lab.bug("recv-is-a-line") { Framing::None } else { Framing::Length };
     let a = lab.subject(|_| serve(&TcpListener::bind(("127.0.0.1", 0))?, framing))?;
     let port = door_of(lab, a.who, Protocol::Tcp)?;
-    let (mut ann, mut bob) = (Member::enter(port, "ann")?, Member::enter(port, "小明")?);
+    let mut ann = Member::enter(port, "ann")?;
+    // She is in once she hears of somebody: each member has a thread of its own, and any of them may be first.
+    lab.until("ann is in", || {
+        drop(Member::enter(port, "somebody").ok()?);
+        (ann.hear_of("somebody has left") != SILENCE).then_some(())
+    })?;
+    let mut bob = Member::enter(port, "小明")?;
     lab.check_that("joined", "小明…", ann.hear(), |line| line.contains("小明"));
     lab.event("open", &[("port", port.to_string())]);
 
