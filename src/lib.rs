@@ -42,4 +42,4 @@ pub use process::program::{Program, ProgramError, Readiness};
 pub use server::{Event, Outcome, Server, WorkerId};
 #[cfg(feature = "tokio")]
 pub use worker::tokio::AsyncWorker;
-pub use worker::{Worker, connection::Connection, session};
+pub use worker::{Worker, connection::Connection, extend_deadline, session};

@@ -83,6 +83,12 @@ pub struct Common {
     /// From the fork of a worker until it is ready
     #[arg(long, value_name = "T", default_value = "30s", help_heading = WORKER_LIMITS)]
     pub boot_timeout: Limit,
+    /// How long a worker may work without a sign of life; one that waits for clients is alive
+    #[arg(long, value_name = "T", default_value = "60s", help_heading = WORKER_LIMITS)]
+    pub liveness_timeout: Limit,
+    /// How long it may work at one request
+    #[arg(long, value_name = "T", default_value = "off", help_heading = WORKER_LIMITS)]
+    pub request_timeout: Limit,
     /// From the order to drain until the worker is gone; then it is killed
     #[arg(long, value_name = "T", default_value = "30s", help_heading = WORKER_LIMITS)]
     pub drain_timeout: Limit,
@@ -182,6 +188,8 @@ impl Common {
     fn limits(&self) -> Limits {
         Limits {
             boot: self.boot_timeout.0,
+            liveness: self.liveness_timeout.0,
+            request: self.request_timeout.0,
             drain: self.drain_timeout.0,
             linger: self.linger,
             idle: self.idle_timeout.0,
@@ -268,7 +276,7 @@ mod tests {
     fn each_flag_ends_in_its_setting() {
         let line = "forkd http -l :80 -l unix:@web -w 3 --model per-connection --reap double-fork -d --name web \
             --runtime-dir /run/x --pid-file /run/x.pid --log-file /log --log-level debug --log-format json \
-            --boot-timeout 1s --drain-timeout off --linger 0s --idle-timeout 2s --header-timeout 3s \
+            --boot-timeout 1s --liveness-timeout 6s --request-timeout 7s --drain-timeout off --linger 0s --idle-timeout 2s --header-timeout 3s \
             --body-timeout 4s --write-timeout 5s";
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let expected = Settings {
@@ -281,6 +289,8 @@ mod tests {
             program: None,
             limits: Limits {
                 boot: seconds(1),
+                liveness: seconds(6),
+                request: seconds(7),
                 drain: None,
                 linger: Duration::ZERO,
                 idle: seconds(2),

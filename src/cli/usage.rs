@@ -159,7 +159,7 @@ mod tests {
                 "forkd http --wrkers 2",
                 "unknown flag --wrkers (did you mean --workers? see forkd http --help)",
             ),
-            ("forkd http --qqq", "unknown flag --qqq (see forkd http --help)"),
+            ("forkd http --upgrade", "unknown flag --upgrade (did you mean --upload? see forkd http --help)"),
             ("forkd fly", "unknown command fly (see forkd --help)"),
             ("forkd stattus", "unknown command stattus (did you mean status? see forkd --help)"),
             ("forkd http a b", "one word too many: b (see forkd http --help)"),

@@ -54,11 +54,15 @@ pub struct Settings {
     pub daemon: bool,
 }
 
-/// The limits on a worker (boot, drain) and on a client's connection (the others). `None` is `off`.
+/// The limits on a worker (boot, liveness, request, drain) and on a client's connection (the others). `None` is `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// From the fork of a worker until it says that it is ready.
     pub boot: Option<Duration>,
+    /// How long a worker may work without a sign of life; one that waits is alive.
+    pub liveness: Option<Duration>,
+    /// How long it may work at one request, or one step of a session.
+    pub request: Option<Duration>,
     /// From the order to drain until the worker is gone: the grace.
     pub drain: Option<Duration>,
     /// How long a silent kept connection lives on in a draining worker.
@@ -190,6 +194,8 @@ impl Default for Limits {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         Self {
             boot: seconds(30),
+            liveness: seconds(60),
+            request: None,
             drain: seconds(30),
             linger: Duration::from_secs(1),
             idle: seconds(60),

@@ -28,6 +28,10 @@ pub struct Reading {
     pub bytes_out: u64,
     /// When the child last showed life.
     pub beat: Time,
+    /// When it must have shown life again; none while it waits.
+    pub due: Option<Time>,
+    /// When what it works at must be over; none while it waits.
+    pub request_due: Option<Time>,
     /// The request that it serves: printable ASCII, whatever the client wrote.
     pub current: Option<String>,
     /// When that began; there is one exactly when there is the other.
@@ -81,6 +85,8 @@ impl Row {
             bytes_in: cells.get(Word::BytesIn),
             bytes_out: cells.get(Word::BytesOut),
             beat: Time::from_millis(cells.get(Word::Beat)),
+            due: moment(cells.get(Word::Due)),
+            request_due: moment(cells.get(Word::RequestDue)),
             current,
             current_since,
         }
@@ -112,6 +118,10 @@ impl Row {
         let length = usize::try_from(length).ok().and_then(|length| length.checked_sub(1));
         Some(length.and_then(|length| text.get(..length)).map(|text| (printable(text), since)))
     }
+}
+
+fn moment(millis: u64) -> Option<Time> {
+    (millis != 0).then(|| Time::from_millis(millis))
 }
 
 /// What a child in this phase does; a number that is no phase is as good as the first.

@@ -14,13 +14,16 @@
 //! assert_eq!((row.read().state, row.read().requests), (State::Idle, 1));
 //! ```
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicU64,
-        Ordering::{Relaxed, Release},
-        fence,
+use std::{
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, Release},
+            fence,
+        },
     },
+    time::Duration,
 };
 
 use crate::{process::clock::Time, sys::memory::SharedMemory};
@@ -48,6 +51,10 @@ pub(super) enum Word {
     BytesOut,
     /// When the child last showed life: milliseconds of the monotonic clock.
     Beat,
+    /// When it must have shown life again; 0 while it waits, which it may do for ever.
+    Due,
+    /// When what it works at must be over; 0 while it waits.
+    RequestDue,
     /// Odd while the three below are being written.
     Sequence,
     /// When the request began: milliseconds of the monotonic clock.
@@ -78,6 +85,9 @@ pub(super) enum Phase {
 pub struct Row {
     pub(super) words: Words,
     first: usize,
+    /// How many milliseconds it may work without a sign of life, and on one request; 0 is for ever.
+    liveness: u64,
+    request: u64,
 }
 
 /// Where the words lie.
@@ -95,12 +105,25 @@ impl Row {
 
     /// A row that nobody else reads: for tests, and for a process that serves one connection.
     pub fn detached() -> Self {
-        Self { words: Words::Private(Arc::new([const { AtomicU64::new(0) }; WORDS])), first: 0 }
+        Self {
+            words: Words::Private(Arc::new([const { AtomicU64::new(0) }; WORDS])),
+            first: 0,
+            liveness: 0,
+            request: 0,
+        }
     }
 
     /// The row at this place of a scoreboard's memory.
     pub(super) fn at(words: Words, index: usize) -> Self {
-        Self { words, first: index * WORDS }
+        Self { words, first: index * WORDS, liveness: 0, request: 0 }
+    }
+
+    /// The same row under these limits: its deadlines stand in it from now on, for the master to see.
+    #[must_use]
+    pub fn under(mut self, liveness: Option<Duration>, request: Option<Duration>) -> Self {
+        let millis = |limit: Option<Duration>| limit.map_or(0, |limit| limit.as_millis().max(1) as u64);
+        (self.liveness, self.request) = (millis(liveness), millis(request));
+        self
     }
 
     /// The child accepts from now on.
@@ -118,7 +141,34 @@ impl Row {
     /// The time also stands for the beginning of the requests that follow, so that [`Row::begin`] needs no look at
     /// the clock: a driver beats once per round of its loop.
     pub fn beat(&self, now: Time) {
-        self.cells().set(Word::Beat, now.as_millis());
+        let (cells, now) = (self.cells(), now.as_millis());
+        cells.set(Word::Beat, now);
+        if self.liveness != 0 {
+            cells.set(Word::Due, now + self.liveness);
+        }
+        if self.request != 0 && cells.get(Word::RequestDue) == 0 {
+            cells.set(Word::RequestDue, now + self.request);
+        }
+    }
+
+    /// The child waits from now on, for a client or for whatever comes: no limit runs until its next beat.
+    pub fn rest(&self) {
+        let cells = self.cells();
+        cells.set(Word::Due, 0);
+        if self.request != 0 {
+            cells.set(Word::RequestDue, 0);
+        }
+    }
+
+    /// What the child works at may take so much longer, from now on.
+    pub fn extend(&self, now: Time, time: Duration) {
+        let (cells, due) = (self.cells(), (now + time).as_millis());
+        if self.liveness != 0 {
+            cells.set(Word::Due, due);
+        }
+        if self.request != 0 {
+            cells.set(Word::RequestDue, due);
+        }
     }
 
     /// The child took a connection.
@@ -181,6 +231,9 @@ impl Row {
             cells.text()[words.len()].store(u64::from_le_bytes(last), Relaxed);
         }
         cells.set(Word::Since, cells.get(Word::Beat));
+        if self.request != 0 {
+            cells.set(Word::RequestDue, cells.get(Word::Beat) + self.request);
+        }
         cells.set(Word::Length, text.len() as u64 + 1);
         // Whoever sees the even number also sees the stores above.
         fence(Release);
@@ -274,6 +327,23 @@ mod tests {
         row.end();
         let reading = row.read();
         assert_eq!((reading.current, reading.current_since, reading.requests), (None, None, 1));
+    }
+
+    #[test]
+    fn deadlines_stand_in_the_row_while_it_works_and_not_while_it_waits() {
+        let (second, at) = (Duration::from_secs(1), Time::from_millis);
+        let row = Row::detached().under(Some(second), Some(second * 2));
+        assert_eq!((row.read().due, row.read().request_due), (None, None));
+        row.beat(at(100));
+        assert_eq!((row.read().due, row.read().request_due), (Some(at(1100)), Some(at(2100))));
+        row.beat(at(600));
+        assert_eq!((row.read().due, row.read().request_due), (Some(at(1600)), Some(at(2100))));
+        row.begin(b"GET /");
+        assert_eq!(row.read().request_due, Some(at(2600)));
+        row.extend(at(700), second * 9);
+        assert_eq!((row.read().due, row.read().request_due), (Some(at(9700)), Some(at(9700))));
+        row.rest();
+        assert_eq!((row.read().due, row.read().request_due), (None, None));
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub enum Action {
     Drain { child: ChildId },
     /// Order a child to take connections from the queue, or to leave it alone.
     Accept { child: ChildId, accepts: Accepts },
+    /// Warn a child that is late: a signal that it can answer, or one that asks it to go.
+    Warn { child: ChildId, warning: Warning },
+    /// Read the rows of the scoreboard; answered by `Looked`.
+    Look,
     /// End a child and its process group: SIGKILL.
     Kill { child: ChildId },
     /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
@@ -74,12 +78,26 @@ pub enum Ending {
     Failed(String),
 }
 
+/// What is done about a child that is late, before it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
+pub enum Warning {
+    /// SIGABRT, as systemd's watchdog sends it: our own workers say where they are.
+    Abort,
+    /// SIGTERM.
+    Terminate,
+}
+
 /// A limit that a child can pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub enum Limit {
     /// Fork to ready.
     Boot,
+    /// No sign of life.
+    Liveness,
+    /// One request, or one step of a session.
+    Request,
     /// Told to drain to gone.
     Drain,
 }
@@ -95,6 +113,12 @@ pub enum News {
     Ready { who: Who, after: Duration },
     /// A worker was asked to drain.
     Draining { who: Who, reason: Reason },
+    /// A worker passed a limit and is warned.
+    Struck { who: Who, reason: Reason, during: Option<String> },
+    /// A worker was stopped by a signal.
+    Halted { who: Who },
+    /// A worker that was stopped goes on.
+    Continued { who: Who },
     /// A worker passed a limit and is being killed.
     Killed { who: Who, reason: Reason },
     /// A worker ended.
@@ -180,6 +204,8 @@ impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Boot => "boot",
+            Self::Liveness => "liveness",
+            Self::Request => "request",
             Self::Drain => "drain",
         })
     }

@@ -12,7 +12,8 @@ use std::{
 use nix::errno::Errno;
 
 use super::{
-    event::{ChildId, Event},
+    action::Warning,
+    event::{ChildId, Event, Sight},
     program::Voices,
 };
 use crate::{
@@ -136,18 +137,53 @@ impl Children {
             .collect();
         events.extend(self.reap_trial());
         for (id, row, exit) in dead {
-            // Its last words may still be in the channel.
-            self.hear(id, events);
-            let voices = self.processes.remove(&id).and_then(|process| process.voices);
-            if let Some(words) = voices.and_then(|mut voices| voices.last_words())
-                && exit.status != ExitStatus::Exited(0)
-            {
-                events.push(Event::LastWords { child: id, words });
+            match exit.status {
+                ExitStatus::Stopped(_) => events.push(Event::Stopped { child: id }),
+                ExitStatus::Continued => events.push(Event::Continued { child: id }),
+                ExitStatus::Exited(_) | ExitStatus::Signaled { .. } => {
+                    self.bury(id, row, exit.status, scoreboard, events);
+                }
             }
-            let during = scoreboard.read(row).current;
-            scoreboard.give_back(row);
-            events.push(Event::Exited { child: id, status: exit.status, during });
         }
+    }
+
+    fn bury(
+        &mut self,
+        id: ChildId,
+        row: RowId,
+        status: ExitStatus,
+        scoreboard: &mut Scoreboard,
+        events: &mut Vec<Event>,
+    ) {
+        // Its last words may still be in the channel.
+        self.hear(id, events);
+        let voices = self.processes.remove(&id).and_then(|process| process.voices);
+        if let Some(words) = voices.and_then(|mut voices| voices.last_words())
+            && status != ExitStatus::Exited(0)
+        {
+            events.push(Event::LastWords { child: id, words });
+        }
+        let during = scoreboard.read(row).current;
+        scoreboard.give_back(row);
+        events.push(Event::Exited { child: id, status, during });
+    }
+
+    /// Warns a child that is late.
+    pub fn warn(&self, id: ChildId, warning: Warning) {
+        let signal = match warning {
+            Warning::Abort => libc::SIGABRT,
+            Warning::Terminate => libc::SIGTERM,
+        };
+        self.signal(id, |pid| signal::send(pid, signal));
+    }
+
+    /// What the rows of all children say.
+    pub fn look(&self, scoreboard: &Scoreboard) -> Vec<Sight> {
+        let sight = |(id, process): (&ChildId, &Process)| {
+            let row = scoreboard.read(process.row);
+            Sight { child: *id, due: row.due, request_due: row.request_due, during: row.current }
+        };
+        self.processes.iter().map(sight).collect()
     }
 
     /// Asks a child to drain. See signal(7).
@@ -252,6 +288,6 @@ impl Process {
             // The one that ended is in the group still, so that there is somebody to signal.
             let _ = signal::send_group(self.pid, libc::SIGKILL);
         }
-        wait::reap(self.pid).ok()?
+        wait::watch(self.pid).ok()?
     }
 }

@@ -3,10 +3,12 @@
 //! Nobody above [`super::sources`] sees a signal number, a descriptor or a pid that was not checked: an event names a
 //! child of our own table, and says one thing about it.
 
+use std::time::Duration;
+
 use super::supervisor::Policy;
 use crate::{
     ipc::{control::Request, ident::Slot, message::Accepts},
-    process::{Pid, exit::ExitStatus},
+    process::{Pid, clock::Time, exit::ExitStatus},
 };
 
 /// One child for its whole life: the slot it fills and a number that is never given twice.
@@ -33,6 +35,19 @@ pub enum Program {
     New,
     /// The one that ran before.
     Old,
+}
+
+/// What a child says of itself in its row. It may say anything, and harms none but itself by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// Which child.
+    pub child: ChildId,
+    /// When it will have shown life again; none while it waits.
+    pub due: Option<Time>,
+    /// When what it works at will be over; none while it waits.
+    pub request_due: Option<Time>,
+    /// The request that it works at.
+    pub during: Option<String>,
 }
 
 /// One thing that happened.
@@ -62,6 +77,14 @@ pub enum Event {
     Returned,
     /// This process could not become the other program.
     CrossFailed { cause: String },
+    /// What stands in the rows of the children that serve.
+    Looked { sights: Vec<Sight> },
+    /// A child was stopped: it does nothing until it goes on.
+    Stopped { child: ChildId },
+    /// A child that was stopped goes on.
+    Continued { child: ChildId },
+    /// The loop woke long after it had meant to: for so long nobody may have had a chance to do anything.
+    Overslept { by: Duration },
     /// A deadline passed: nothing else happened.
     Woke,
 }

@@ -98,6 +98,7 @@ impl Ledger {
 /// Whether this child's death was asked for.
 pub fn expectation(child: &Child) -> Expectation {
     match child.stage {
+        Stage::Serving { .. } if child.strike.is_some() => Expectation::Asked,
         Stage::Booting { .. } | Stage::Serving { .. } => Expectation::Unasked,
         Stage::Draining { .. } | Stage::Killed { .. } => Expectation::Asked,
     }
@@ -123,7 +124,8 @@ fn restart(child: &Child, status: ExitStatus) -> Option<Restart> {
 pub fn epitaph(child: &Child, status: ExitStatus) -> String {
     let ours = match child.stage {
         Stage::Draining { reason, .. } | Stage::Killed { reason, .. } => Some(reason),
-        Stage::Booting { .. } | Stage::Serving { .. } => None,
+        Stage::Serving { .. } => child.strike.map(|strike| strike.reason),
+        Stage::Booting { .. } => None,
     };
     match (ours, &child.words) {
         (Some(reason @ Reason::Passed(..)), Some(words)) => format!("{reason}: {words}"),

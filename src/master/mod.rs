@@ -35,9 +35,9 @@ mod turn;
 pub mod upgrade;
 mod world;
 
-use std::collections::VecDeque;
 #[cfg(feature = "control")]
 use std::io;
+use std::{collections::VecDeque, time::Duration};
 
 pub use action::{Change, Ending, News, Who};
 pub use edition::{Edition, Work};
@@ -54,6 +54,9 @@ use supervisor::Supervisor;
 #[cfg(feature = "control")]
 use upgrade::{Beginning, State};
 use world::{Effect, World};
+
+/// A loop that wakes so much later than it meant to was not let run: the machine stood still, or this process did.
+const OVERSLEPT: Duration = Duration::from_secs(1);
 
 /// A server, seen from its master.
 pub struct Master<'a> {
@@ -125,7 +128,12 @@ impl<'a> Master<'a> {
                 events = vec![self.world.cross(program, &self.supervisor)];
                 continue;
             }
-            events = self.world.wait(self.supervisor.next_deadline());
+            let (began, deadline) = (Time::now(), self.supervisor.next_deadline());
+            events = self.world.wait(deadline);
+            let now = Time::now();
+            if deadline.is_some_and(|deadline| now.since(deadline) > OVERSLEPT) {
+                events.insert(0, Event::Overslept { by: now.since(began) });
+            }
             // Deadlines are looked at last: what a child has said counts before the limit on saying it.
             events.push(Event::Woke);
         }

@@ -59,6 +59,7 @@ impl Line {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one row for each piece of news")]
 fn line(news: &News) -> Line {
     match news {
         News::Spawned { who } => about(Level::Info, "worker forked", "spawned", who),
@@ -73,6 +74,13 @@ fn line(news: &News) -> Line {
         News::Draining { who, reason } => {
             about(Level::Info, "worker drains", "draining", who).with("reason", reason)
         }
+        News::Struck { who, reason, during } => {
+            about(Level::Warn, "worker passed a limit and is warned", "late", who)
+                .with("reason", reason)
+                .with_some("during", during.as_ref())
+        }
+        News::Halted { who } => about(Level::Info, "worker was stopped by a signal", "halted", who),
+        News::Continued { who } => about(Level::Info, "worker goes on", "continued", who),
         News::Killed { who, reason } => {
             about(Level::Warn, "worker killed", "killed", who).with("reason", reason)
         }

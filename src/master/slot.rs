@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    action::{Reason, Who},
+    action::{Reason, Warning, Who},
     event::ChildId,
     respawn::Respawn,
     supervisor::Policy,
@@ -48,8 +48,26 @@ pub struct Child {
     pub told: Accepts,
     /// Whether it has said that it does.
     pub accepts: Accepts,
+    /// Since when it is stopped, by SIGSTOP or a debugger.
+    pub stopped: Option<Time>,
+    /// What is being done about that.
+    pub strike: Option<Strike>,
     /// What it said last about itself.
     pub words: Option<String>,
+}
+
+/// A child was late and has been warned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
+pub struct Strike {
+    /// The limit that it passed.
+    pub reason: Reason,
+    /// The last warning.
+    pub warning: Warning,
+    /// Until when it may heed that.
+    pub until: Time,
+    /// That has passed: the next look at its row says whether it is back at work.
+    pub expired: bool,
 }
 
 /// How far a child is in its life.
@@ -112,8 +130,16 @@ impl Child {
     pub fn deadline(&self) -> Option<Time> {
         match self.stage {
             Stage::Booting { deadline } | Stage::Draining { deadline, .. } => deadline,
-            Stage::Serving { .. } | Stage::Killed { .. } => None,
+            Stage::Serving { .. } => {
+                self.strike.map_or_else(|| self.stop_deadline(), |strike| Some(strike.until))
+            }
+            Stage::Killed { .. } => None,
         }
+    }
+
+    /// When it will have been stopped for longer than it may be without a sign of life.
+    fn stop_deadline(&self) -> Option<Time> {
+        Some(self.stopped? + self.policy.liveness?)
     }
 }
 

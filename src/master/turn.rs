@@ -130,6 +130,11 @@ impl Turn {
         }
     }
 
+    /// Puts its limit off.
+    pub fn forgive(&mut self, by: Duration) {
+        self.limit = self.limit.map(|(deadline, limit)| (deadline + by, limit));
+    }
+
     /// Whether it failed.
     pub fn has_failed(&self) -> bool {
         matches!(self.progress, Progress::Failed(_))

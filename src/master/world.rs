@@ -148,6 +148,10 @@ impl<'a> World<'a> {
             Action::Finish(ending) => return Effect::Ended(ending),
             Action::Drain { child } => self.children.drain(child),
             Action::Kill { child } => self.children.kill(child),
+            Action::Warn { child, warning } => self.children.warn(child, warning),
+            Action::Look => {
+                return Effect::Caused(Event::Looked { sights: self.children.look(&self.scoreboard) });
+            }
             Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),
             Action::CloseListeners => self.place.close_listeners(),
             Action::AnnounceReady => return self.announce(supervisor),

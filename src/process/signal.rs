@@ -163,6 +163,15 @@ impl Drop for StopFlag {
     }
 }
 
+/// Answers a warning of that process, SIGABRT, from now on: the signal that systemd's watchdog and others send to who is
+/// stuck. One that comes from elsewhere ends this process as before.
+///
+/// # Errors
+/// `EMFILE` and those of sigaction(2).
+pub fn on_warning(sender: Pid, answer: impl Fn() + Sync + Send + 'static) -> io::Result<()> {
+    sys::signal::on_warning(sender, answer).map(drop)
+}
+
 /// Which signals a process holds back.
 #[derive(Debug, Clone, Copy)]
 pub struct Mask(SigSet);

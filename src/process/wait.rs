@@ -34,6 +34,14 @@ pub fn has_ended(pid: Pid) -> bool {
     peek(Target::Child(pid)).is_ok_and(|ended| ended.is_some())
 }
 
+/// Reaps that child if it has ended; one that was stopped or goes on is told once, and not reaped. wait4(2).
+///
+/// # Errors
+/// As [`reap`].
+pub fn watch(pid: Pid) -> io::Result<Option<Exit>> {
+    Ok(wait4(Target::Child(pid), Patience::Watch)?.map(Exit::from))
+}
+
 /// Waits until that child has ended, and reaps it. wait4(2).
 ///
 /// # Errors

@@ -158,7 +158,14 @@ impl fmt::Debug for Blueprint<'_> {
 }
 
 fn policy(limits: &Limits, pausing: Pausing) -> Policy {
-    Policy { boot: limits.boot, drain: limits.drain, respawn: RespawnPolicy::default(), pausing }
+    Policy {
+        boot: limits.boot,
+        liveness: limits.liveness,
+        request: limits.request,
+        drain: limits.drain,
+        respawn: RespawnPolicy::default(),
+        pausing,
+    }
 }
 
 fn client_limits(limits: &Limits) -> worker::Limits {
@@ -169,6 +176,8 @@ fn client_limits(limits: &Limits) -> worker::Limits {
         write: limits.write,
         linger: limits.linger,
         drain: limits.drain,
+        liveness: limits.liveness,
+        request: limits.request,
     }
 }
 

@@ -132,6 +132,9 @@ impl Event {
             | News::SpawnFailed { .. }
             | News::Respawn { .. }
             | News::TurnBegan { .. }
+            | News::Struck { .. }
+            | News::Halted { .. }
+            | News::Continued { .. }
             | News::ReloadQueued { .. }
             | News::Refused { .. } => {
                 return None;

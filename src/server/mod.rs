@@ -151,6 +151,21 @@ impl<'a> Server<'a> {
         self
     }
 
+    /// How long a worker may work without a sign of life; 60 s unless told otherwise, `None` is for ever. One that waits
+    /// is alive; [`extend_deadline`](crate::extend_deadline) asks for more.
+    #[must_use]
+    pub fn liveness_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.liveness = limit.into();
+        self
+    }
+
+    /// How long a worker may work at one request without waiting for its client; for ever unless told otherwise.
+    #[must_use]
+    pub fn request_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.request = limit.into();
+        self
+    }
+
     /// How long a worker may take to finish what it has; 30 s unless told otherwise, `None` is for ever.
     #[must_use]
     pub fn drain_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {

@@ -104,6 +104,29 @@ pub fn on_stop(signal: i32, handler: Arc<StopHandler>) -> io::Result<SigId> {
     unsafe { signal_hook::low_level::register(signal, move || handler.run()) }
 }
 
+/// Runs `answer` at a SIGABRT that this process sent, through signal-hook; one that comes from elsewhere, as by
+/// abort(3), is left to end the process.
+///
+/// The answer may allocate, although malloc(3) may be what was interrupted: who is warned has been stuck for longer
+/// than it may, and is killed next in any case.
+///
+/// # Errors
+/// Those of sigaction(2).
+pub fn on_warning(sender: nix::unistd::Pid, answer: impl Fn() + Sync + Send + 'static) -> io::Result<SigId> {
+    let warned = move |info: &libc::siginfo_t| {
+        // SAFETY: the sender stands in the information of every signal that kill(2) sends.
+        let by_kill = info.si_code == libc::SI_USER && unsafe { info.si_pid() } == sender.as_raw();
+        if by_kill {
+            answer();
+        } else {
+            let _ = restore_default(libc::SIGABRT);
+            let _ = signal_hook::low_level::raise(libc::SIGABRT);
+        }
+    };
+    // SAFETY: see above for what the answer may do; it does not panic.
+    unsafe { signal_hook_registry::register_sigaction(libc::SIGABRT, warned) }
+}
+
 impl StopHandler {
     /// How long an orphan may take to end by itself.
     const ORPHAN_GRACE: Duration = Duration::from_secs(1);

@@ -26,6 +26,8 @@ pub enum Patience {
     Block,
     /// Not at all: `None` when no child has ended yet.
     Poll,
+    /// Not at all; a child that was stopped, or goes on, is an answer too, and is not reaped.
+    Watch,
 }
 
 /// A child that the kernel has now forgotten: its pid may be given to a stranger from here on.
@@ -62,6 +64,7 @@ pub fn wait4(target: Target, patience: Patience) -> io::Result<Option<Reaped>> {
     let options = match patience {
         Patience::Block => 0,
         Patience::Poll => libc::WNOHANG,
+        Patience::Watch => libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED,
     };
     let mut status: c_int = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();

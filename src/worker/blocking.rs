@@ -153,6 +153,7 @@ impl<D: Desk> Loop<'_, D> {
         let rest = self.doors.rest_ends();
         let timeout = timeout(Time::now(), rest, EpollTimeout::NONE, EpollTimeout::MAX);
         let mut events = [EpollEvent::empty(); 8];
+        self.worker.row().rest();
         match self.set.wait(&mut events, timeout) {
             Err(Errno::EINTR) => {}
             count => drop(count?),

@@ -28,6 +28,10 @@ pub struct Limits {
     pub linger: Duration,
     /// How long a drain may last; what is not finished then is cut.
     pub drain: Option<Duration>,
+    /// How long the worker may work without a sign of life.
+    pub liveness: Option<Duration>,
+    /// How long it may work at one request without waiting for anybody.
+    pub request: Option<Duration>,
 }
 
 impl Limits {
@@ -71,6 +75,8 @@ impl Default for Limits {
             write: seconds(30),
             linger: Duration::from_secs(1),
             drain: seconds(30),
+            liveness: seconds(60),
+            request: None,
         }
     }
 }

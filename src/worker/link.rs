@@ -183,7 +183,11 @@ impl Watch {
         fds.extend(news.map(readable));
         let first_door = fds.len();
         fds.extend(doors.iter().flat_map(|doors| doors.iter()).map(|door| readable(Listener::as_fd(door))));
-        match poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX)) {
+        // It waits for others: that is no sign of trouble. What it does then is one of life.
+        self.row.rest();
+        let polled = poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX));
+        self.row.beat(Time::now());
+        match polled {
             Err(Errno::EINTR) => return Ok(Woken::default()),
             count => count?,
         };
@@ -228,6 +232,7 @@ impl Link {
                 Err(Errno::EINTR) => {}
                 count => {
                     let count = count?;
+                    self.watch.row.beat(Time::now());
                     self.watch.row.bytes_in(count as u64);
                     return Ok(count);
                 }
@@ -273,6 +278,7 @@ impl Link {
         let mut deadline = None;
         loop {
             let sent = output.send(self.socket.as_fd())?;
+            self.watch.row.beat(Time::now());
             self.watch.row.bytes_out(sent.bytes);
             progress += sent.bytes;
             match sent.end {

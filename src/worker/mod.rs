@@ -19,6 +19,7 @@ pub mod guard;
 pub mod limits;
 pub mod link;
 pub mod output;
+mod overdue;
 pub mod per_connection;
 pub mod program;
 pub mod pump;
@@ -39,8 +40,8 @@ use nix::{
     unistd::{Pid as RawPid, getpid, setpgid},
 };
 
-pub use self::limits::Limits;
 use self::stop::{Boss, Stop};
+pub use self::{limits::Limits, overdue::extend_deadline};
 use crate::{
     ipc::{
         channel::Channel,
@@ -125,6 +126,7 @@ pub fn live(seat: Seat, serve: &dyn Serve) -> i32 {
     // What the master ignores for itself is its own affair: here SIGALRM must end an orphan that is stuck.
     signal::reset_inherited();
     let mut worker = Worker::new(seat, flag);
+    overdue::prepare(&worker.row, &worker.stop, master);
     let end = guard::contain(|| serve.run(&mut worker));
     match (end, worker.stop.master()) {
         (Ok(Ok(())), _) => 0,
@@ -166,7 +168,7 @@ impl Worker {
             generation: seat.generation,
             name: seat.name,
             listeners: seat.listeners,
-            row: seat.row,
+            row: seat.row.under(seat.limits.liveness, seat.limits.request),
             limits: seat.limits,
             stop,
             said_ready: Cell::new(false),

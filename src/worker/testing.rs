@@ -41,6 +41,8 @@ pub fn limits() -> Limits {
         body: millis(250),
         write: millis(150),
         linger: Duration::from_millis(100),
+        liveness: None,
+        request: None,
         drain: millis(500),
     }
 }

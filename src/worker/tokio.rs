@@ -128,6 +128,7 @@ async fn out_of_grace(mut told: watch::Receiver<bool>, shared: &Shared, limits: 
 async fn hear(shared: Arc<Shared>, tell: watch::Sender<bool>) -> io::Result<()> {
     let voice = readable(shared.stop.fd()?.try_clone_to_owned()?)?;
     loop {
+        shared.row.rest();
         // Cleared before the look: what is said after it makes the descriptor readable anew.
         voice.readable().await?.clear_ready();
         shared.row.beat(Time::now());
@@ -243,6 +244,7 @@ impl AsyncWorker {
     /// Gives a sign of life, for work that takes longer than the limit on liveness.
     pub fn beat(&self) {
         self.shared.row.beat(Time::now());
+        self.shared.row.rest();
     }
 }
 

@@ -266,3 +266,20 @@ fn sse_makes_room_in_a_worker_that_serves_one_at_a_time() {
     assert_eq!(first.rest().unwrap(), b"");
     assert_eq!(second.chunk().unwrap(), b"event: clock\ndata: 1 s\n\n");
 }
+
+#[test]
+fn deadline_names_the_limit_and_gives_time_to_who_asks() {
+    for (kind, limit) in
+        [("liveness", "liveness limit of 1s passed"), ("request", "request limit of 1s passed")]
+    {
+        let (example, address) = Example::start("deadline", &["127.0.0.1:0", kind]);
+        let mut stuck = TcpStream::connect(address).unwrap();
+        stuck.write_all(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        example.out.wait(&format!("killed {limit}"));
+        let exit = example.out.wait("exited").0;
+        assert!(exit.contains(limit), "{exit}");
+        let patient = ask(address, b"GET /patient HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(patient.ends_with(b"it took its time"), "{}", String::from_utf8_lossy(&patient));
+        assert_eq!(example.out.all("killed").len(), 1, "{:?}", example.out.lines());
+    }
+}

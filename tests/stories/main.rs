@@ -20,6 +20,7 @@ mod http_strict;
 mod lab;
 mod lab_learners;
 mod library;
+mod limits;
 mod manager;
 mod models;
 mod orphans;

@@ -66,6 +66,11 @@ impl Supervisor {
         let reason = epitaph(&child, status);
         self.ledger.bury(&child, status, &reason, during.clone(), self.now);
         let (who, expected) = (child.who(), expectation(&child));
+        if let (Stage::Serving { .. }, Some(strike)) = (child.stage, child.strike) {
+            // It heeded the warning in its way: by its end.
+            self.ledger.killed += 1;
+            self.tell(News::Killed { who, reason: strike.reason });
+        }
         self.tell(News::Exited { who, status, reason: reason.clone(), during, expected });
         match child.stage {
             Stage::Booting { .. } | Stage::Killed { failed: true, .. } => self.lost(&child, None, &reason),

@@ -17,6 +17,7 @@ mod reload;
 mod requests;
 mod upgrade;
 mod view;
+mod watch;
 
 use std::{mem, time::Duration};
 
@@ -45,6 +46,10 @@ const LAST_MOMENT: Duration = Duration::from_millis(250);
 pub struct Policy {
     /// Fork to ready.
     pub boot: Option<Duration>,
+    /// Without a sign of life.
+    pub liveness: Option<Duration>,
+    /// At one request.
+    pub request: Option<Duration>,
     /// Told to drain to gone.
     pub drain: Option<Duration>,
     /// How deaths are answered.
@@ -61,6 +66,18 @@ pub enum Pausing {
     Possible,
     /// Other programs accept by themselves.
     Impossible,
+}
+
+impl Policy {
+    /// How long that limit is.
+    pub fn limit(&self, limit: Limit) -> Option<Duration> {
+        match limit {
+            Limit::Boot => self.boot,
+            Limit::Liveness => self.liveness,
+            Limit::Request => self.request,
+            Limit::Drain => self.drain,
+        }
+    }
 }
 
 /// Where in its life the server is.
@@ -107,6 +124,10 @@ pub struct Supervisor {
     scalers: Vec<Caller>,
     /// Who waits for the end.
     stoppers: Vec<Caller>,
+    /// When the rows are to be looked at again.
+    look_at: Option<Time>,
+    /// Until when the machine stood still last, and for how long.
+    forgiven: (Time, Duration),
     ledger: Ledger,
     dice: Dice,
     serial: u64,
@@ -131,6 +152,8 @@ impl Supervisor {
             pausers: Vec::new(),
             scalers: Vec::new(),
             stoppers: Vec::new(),
+            look_at: Some(now),
+            forgiven: (Time::ZERO, Duration::ZERO),
             ledger: Ledger::default(),
             dice: Dice::new(seed),
             serial: 0,
@@ -155,9 +178,14 @@ impl Supervisor {
             Event::Tried { result } => self.tried(result),
             Event::Returned => self.returned(None),
             Event::CrossFailed { cause } => self.cross_failed(&cause),
+            Event::Looked { sights } => self.looked(sights),
+            Event::Stopped { child } => self.halted(child, Some(now)),
+            Event::Continued { child } => self.halted(child, None),
+            Event::Overslept { by } => self.overslept(by),
             Event::Woke => {}
         }
         self.enforce();
+        self.look();
         self.reconcile();
         self.settle();
         mem::take(&mut self.actions)
@@ -171,19 +199,24 @@ impl Supervisor {
         // A delay that is over was used, or its slot waits for another's turn: only those to come count.
         let delays = vacant.filter_map(|slot| slot.respawn.allowed_at()).filter(|time| *time > self.now);
         let delays = delays.filter(|_| !self.is_stopping());
-        limits.chain(delays).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
+        let look = self.look_at.filter(|_| !self.is_stopping());
+        limits.chain(delays).chain(look).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
     }
 
     fn enforce(&mut self) {
-        let late: Vec<_> =
-            self.children().filter(|c| c.deadline().is_some_and(|time| time <= self.now)).collect();
-        let late: Vec<_> =
-            late.into_iter().map(|child| (child.id, child.is_booting(), child.policy)).collect();
-        for (id, booting, policy) in late {
-            let (limit, after) =
-                if booting { (Limit::Boot, policy.boot) } else { (Limit::Drain, policy.drain) };
+        let late = self.children().filter(|child| child.deadline().is_some_and(|time| time <= self.now));
+        let late: Vec<_> = late.map(|child| (child.id, child.stage, child.policy)).collect();
+        for (id, stage, policy) in late {
+            let (limit, booting) = match stage {
+                Stage::Booting { .. } => (Limit::Boot, true),
+                Stage::Draining { .. } => (Limit::Drain, false),
+                Stage::Serving { .. } | Stage::Killed { .. } => {
+                    self.unheeded(id);
+                    continue;
+                }
+            };
             self.ledger.killed += 1;
-            self.kill(id, Reason::Passed(limit, after.unwrap_or_default()), booting);
+            self.kill(id, Reason::Passed(limit, policy.limit(limit).unwrap_or_default()), booting);
         }
         if let Some(limit) = self.turn.as_ref().and_then(|turn| turn.passed(self.now)) {
             self.late(limit);
@@ -338,6 +371,8 @@ impl Supervisor {
             pid: None,
             born,
             stage,
+            stopped: None,
+            strike: None,
             told: accepts,
             accepts,
             words: None,

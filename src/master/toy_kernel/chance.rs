@@ -14,10 +14,14 @@ use crate::{
 };
 
 impl ToyKernel {
+    /// A while passes.
+    pub(super) fn pass(&mut self) {
+        let most = if self.dice.one_in(50) && !self.calm { 90_000 } else { 300 };
+        self.now = self.now + Duration::from_millis(u64::from(self.dice.below(most)));
+    }
+
     /// Something happens somewhere.
     pub(super) fn happen(&mut self) -> Event {
-        let pass = if self.dice.one_in(50) && !self.calm { 90_000 } else { 300 };
-        self.now = self.now + Duration::from_millis(u64::from(self.dice.below(pass)));
         match self.dice.below(if self.calm { 60 } else { 100 }) {
             0..15 if self.trying && self.dice.one_in(3) => self.end_trial(),
             0..15 => self.bury_one().unwrap_or(Event::Woke),
@@ -27,7 +31,9 @@ impl ToyKernel {
                 self.now = self.supervisor.next_deadline().unwrap_or(self.now).max(self.now);
                 Event::Woke
             }
-            60..75 => self.pick_any().and_then(|id| self.crash(id)).unwrap_or(Event::Woke),
+            60..63 => self.work(),
+            63..65 => self.halt(),
+            65..75 => self.pick_any().and_then(|id| self.crash(id)).unwrap_or(Event::Woke),
             75..80 => self.stale(),
             80..90 => self.ask_scale(),
             90..99 => {
@@ -51,6 +57,24 @@ impl ToyKernel {
             }
             _ => Event::Woke,
         }
+    }
+
+    /// A child begins to work, works on, or waits again.
+    fn work(&mut self) -> Event {
+        let due = self.now + Duration::from_millis(u64::from(1 + self.dice.below(3_000)));
+        let busy = self.dice.one_in(2);
+        if let Some(toy) = self.pick(Life::Ready).and_then(|id| self.toys.get_mut(&id)) {
+            toy.due = busy.then_some(due);
+        }
+        Event::Woke
+    }
+
+    /// A child is stopped, or goes on.
+    fn halt(&mut self) -> Event {
+        let Some(child) = self.pick(Life::Ready) else { return Event::Woke };
+        let Some(toy) = self.toys.get_mut(&child) else { return Event::Woke };
+        toy.stopped = !toy.stopped;
+        if toy.stopped { Event::Stopped { child } } else { Event::Continued { child } }
     }
 
     pub(super) fn ask_scale(&mut self) -> Event {

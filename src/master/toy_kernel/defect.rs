@@ -29,6 +29,12 @@ pub(in crate::master) enum Defect {
     RetireWinner,
     /// A new generation runs under the limits of the one before.
     MixLimits,
+    /// A warning does not reach its child.
+    LoseWarning,
+    /// The row of a child that waits looks like that of one that is late.
+    MistakeRows,
+    /// Nobody tells the supervisor that the machine stood still.
+    SleepUnseen,
 }
 
 impl ToyKernel {
@@ -62,13 +68,17 @@ impl ToyKernel {
         }
         let lost_answer =
             actions.iter().any(|a| matches!(a, Action::Answer { .. })) && self.strikes(Defect::LoseAnswer);
+        let unheard =
+            actions.iter().any(|a| matches!(a, Action::Warn { .. })) && self.strikes(Defect::LoseWarning);
         let deaf = self.defect == Defect::DeafToStop && self.supervisor.is_stopping();
         actions.retain(|action| match action {
             Action::Answer { .. } => !lost_answer,
             Action::Report { .. } => true,
             Action::Retire { .. } => !kept,
             Action::Drain { .. } | Action::Kill { .. } => !deaf,
-            Action::Spawn { .. }
+            Action::Warn { .. } => !unheard,
+            Action::Look
+            | Action::Spawn { .. }
             | Action::Prepare { .. }
             | Action::Try { .. }
             | Action::EndTrial

@@ -17,8 +17,8 @@ use std::{
 
 use self::defect::Defect;
 use super::{
-    action::{Action, Ending, Verdict},
-    event::{Caller, ChildId, Event},
+    action::{Action, Ending, Limit, News, Reason, Verdict, Warning},
+    event::{Caller, ChildId, Event, Sight},
     respawn::{Dice, RespawnPolicy},
     supervisor::{Pausing, Policy, Supervisor},
 };
@@ -47,6 +47,10 @@ struct Toy {
     generation: Generation,
     drained: bool,
     killed: bool,
+    /// When it must show life, as its row says.
+    due: Option<Time>,
+    stopped: bool,
+    warned: Option<Warning>,
 }
 
 /// The world, and what was asked of it.
@@ -77,10 +81,14 @@ pub(super) struct ToyKernel {
     /// Whether a second supervisor, made anew from time to time of what the first would carry over, must answer alike.
     shadowed: bool,
     shadow: Option<Supervisor>,
+    /// The machine stood still until now.
+    gap: bool,
 }
 
 const POLICY: Policy = Policy {
     boot: Some(Duration::from_secs(30)),
+    liveness: Some(Duration::from_secs(20)),
+    request: None,
     drain: Some(Duration::from_secs(30)),
     respawn: RespawnPolicy {
         base: Duration::from_millis(100),
@@ -117,6 +125,7 @@ impl ToyKernel {
             trying: false,
             shadowed: false,
             shadow: None,
+            gap: false,
         }
     }
 
@@ -127,12 +136,29 @@ impl ToyKernel {
             if self.most <= 16 && self.dice.one_in(2_000) {
                 self.calm_spell()?;
             } else {
-                let event = self.happen();
-                self.deliver(event)?;
+                self.live_on()?;
             }
         }
         self.end()?;
         Ok(self.steps)
+    }
+
+    /// Something happens after a while; if that is long, the loop was not let run meanwhile.
+    fn live_on(&mut self) -> Result<(), Violation> {
+        let (before, promised) = (self.now, self.supervisor.next_deadline());
+        self.pass();
+        let late = promised.is_some_and(|time| self.now.since(time) > Duration::from_secs(1));
+        self.gap = late;
+        if late && !self.strikes(Defect::SleepUnseen) {
+            let by = self.now.since(before);
+            self.toys.values_mut().for_each(|toy| toy.due = toy.due.map(|due| due + by));
+            self.deliver(Event::Overslept { by })?;
+            self.gap = false;
+        }
+        let event = self.happen();
+        self.deliver(event)?;
+        self.gap = false;
+        Ok(())
     }
 
     /// A world without accidents settles: every slot serves, nobody waits.
@@ -142,6 +168,7 @@ impl ToyKernel {
             if self.ending.is_some() || self.is_quiet() {
                 break;
             }
+            self.pass();
             let event = self.happen();
             self.deliver(event)?;
         }
@@ -240,6 +267,11 @@ impl ToyKernel {
             }
             Action::Drain { child } => self.drain(child)?,
             Action::Kill { child } => self.kill(child)?,
+            Action::Warn { child, warning } => self.warn(child, warning)?,
+            Action::Look => return Ok(Some(self.rows())),
+            Action::Tell(News::Killed { who, reason: Reason::Passed(limit, _) }) => {
+                self.passed(who.child, limit)?;
+            }
             Action::Prepare { generation } if self.dice.one_in(5) => {
                 self.unprepared(generation);
                 return Ok(Some(Event::PrepareFailed { cause: "unknown key".into() }));
@@ -298,8 +330,53 @@ impl ToyKernel {
             self.stillborn.insert(child);
             return Ok(Event::SpawnFailed { child, cause: "EAGAIN".into() });
         }
-        self.toys.insert(child, Toy { life: Life::Booting, generation, drained: false, killed: false });
+        self.toys.insert(
+            child,
+            Toy {
+                life: Life::Booting,
+                generation,
+                drained: false,
+                killed: false,
+                due: None,
+                stopped: false,
+                warned: None,
+            },
+        );
         Ok(Event::Spawned { child, pid: Pid::from_raw(2) })
+    }
+
+    /// What stands in the rows: a child says when it will have shown life again, or that it waits.
+    fn rows(&mut self) -> Event {
+        let mistaken =
+            self.toys.values().any(|toy| toy.life == Life::Ready) && self.strikes(Defect::MistakeRows);
+        let living = self.toys.iter().filter(|(_, toy)| !matches!(toy.life, Life::Dead(_)));
+        let sight = |(id, toy): (&ChildId, &Toy)| {
+            let due = if mistaken { Some(Time::ZERO) } else { toy.due };
+            Sight { child: *id, due, request_due: None, during: None }
+        };
+        Event::Looked { sights: living.map(sight).collect() }
+    }
+
+    fn warn(&mut self, child: ChildId, warning: Warning) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(toy) = self.toys.get_mut(&child) else { return self.misdirected(child) };
+        let before = toy.warned.replace(warning);
+        let late = toy.stopped || toy.due.is_some_and(|due| due <= now) || matches!(toy.life, Life::Dead(_));
+        let first = (warning == Warning::Abort) == before.is_none();
+        self.require("only who is late is warned", late)?;
+        self.require("who is warned is asked first", first)
+    }
+
+    /// A child passed a limit: it was warned as that limit has it.
+    fn passed(&self, child: ChildId, limit: Limit) -> Result<(), Violation> {
+        self.require("a machine that stood still kills nobody", !self.gap)?;
+        let Some(toy) = self.toys.get(&child) else { return Ok(()) };
+        let working = matches!(limit, Limit::Liveness | Limit::Request);
+        let dead = matches!(toy.life, Life::Dead(_));
+        self.require(
+            "who is stuck is warned before it is killed",
+            !working || dead || toy.warned == Some(Warning::Terminate),
+        )
     }
 
     fn drain(&mut self, child: ChildId) -> Result<(), Violation> {
@@ -314,7 +391,7 @@ impl ToyKernel {
         let serving = toy.life == Life::Ready;
         self.require(
             "no ready child drains before its successor is ready",
-            leaving || successor || !serving,
+            leaving || successor || !serving || toy.warned.is_some(),
         )?;
         if let Some(toy) = self.toys.get_mut(&child) {
             toy.drained = true;

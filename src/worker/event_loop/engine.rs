@@ -107,6 +107,7 @@ impl<'a, A: Application> Engine<'a, A> {
         let mut events = [EpollEvent::empty(); EVENTS];
         self.worker.ready();
         while !self.is_done() {
+            self.row.rest();
             let count = match self.set.wait(&mut events, self.timeout()) {
                 Err(Errno::EINTR) => 0,
                 count => count?,

@@ -120,6 +120,7 @@ impl<'a> Parent<'a> {
         while !self.is_done() {
             let due = [self.doors.rest_ends(), self.drain_until.flatten()].into_iter().flatten().min();
             let timeout = timeout(Time::now(), due, EpollTimeout::NONE, EpollTimeout::MAX);
+            self.worker.row().rest();
             let count = match self.set.wait(&mut events, timeout) {
                 Err(Errno::EINTR) => 0,
                 count => count?,
