@@ -60,11 +60,16 @@ pub enum Restart {
     Drain,
     /// A new generation took over.
     Reload,
+    /// It gave no sign of life.
+    Liveness,
+    /// It worked for too long at one request.
+    Request,
 }
 
 impl Restart {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Crashed, Self::Ended, Self::Boot, Self::Drain, Self::Reload];
+    pub const ALL: [Self; 7] =
+        [Self::Crashed, Self::Ended, Self::Boot, Self::Drain, Self::Reload, Self::Liveness, Self::Request];
 
     /// The word for it.
     pub const fn word(self) -> &'static str {
@@ -74,6 +79,8 @@ impl Restart {
             Self::Boot => "boot-timeout",
             Self::Drain => "drain-timeout",
             Self::Reload => "reload",
+            Self::Liveness => "liveness-timeout",
+            Self::Request => "request-timeout",
         }
     }
 }

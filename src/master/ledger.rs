@@ -107,16 +107,26 @@ pub fn expectation(child: &Child) -> Expectation {
 /// Why a child has to be replaced; `None` if it has not.
 fn restart(child: &Child, status: ExitStatus) -> Option<Restart> {
     match child.stage {
+        Stage::Serving { .. } if child.strike.is_some() => {
+            child.strike.and_then(|strike| given(strike.reason))
+        }
         Stage::Booting { .. } | Stage::Serving { .. } if status == ExitStatus::Exited(0) => {
             Some(Restart::Ended)
         }
         Stage::Booting { .. } | Stage::Serving { .. } => Some(Restart::Crashed),
-        Stage::Draining { reason, .. } | Stage::Killed { reason, .. } => match reason {
-            Reason::Replaced => Some(Restart::Reload),
-            Reason::Passed(Limit::Boot, _) => Some(Restart::Boot),
-            Reason::Passed(Limit::Drain, _) => Some(Restart::Drain),
-            Reason::ScaledDown | Reason::Stop | Reason::StopNow | Reason::RolledBack => None,
-        },
+        Stage::Draining { reason, .. } | Stage::Killed { reason, .. } => given(reason),
+    }
+}
+
+/// The same of one that had to go.
+fn given(reason: Reason) -> Option<Restart> {
+    match reason {
+        Reason::Replaced => Some(Restart::Reload),
+        Reason::Passed(Limit::Boot, _) => Some(Restart::Boot),
+        Reason::Passed(Limit::Liveness, _) => Some(Restart::Liveness),
+        Reason::Passed(Limit::Request, _) => Some(Restart::Request),
+        Reason::Passed(Limit::Drain, _) => Some(Restart::Drain),
+        Reason::ScaledDown | Reason::Stop | Reason::StopNow | Reason::RolledBack => None,
     }
 }
 
