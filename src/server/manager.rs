@@ -39,6 +39,9 @@ pub fn hear(news: &News) {
         | News::SpawnFailed { .. }
         | News::Ready { .. }
         | News::Draining { .. }
+        | News::Struck { .. }
+        | News::Halted { .. }
+        | News::Continued { .. }
         | News::Killed { .. }
         | News::Exited { .. }
         | News::Respawn { .. }
