@@ -95,8 +95,8 @@ fn the_checks_bite() {
         (Defect::SleepUnseen, "a machine that stood still kills nobody"),
         (Defect::StopTheClock, "the loop never spins"),
     ] {
-        let lives = (1..400).filter_map(|seed| ToyKernel::new(seed, 16, defect).live(2_000).err());
-        let found: Vec<_> = lives.map(|(name, _)| name).take(3).collect();
-        assert!(found.contains(&invariant), "{defect:?}: {invariant:?} is not among {found:?}");
+        // What is rare needs longer lives: a caller must wait for an upgrade that crosses.
+        let mut lives = (1..200).filter_map(|seed| ToyKernel::new(seed, 16, defect).live(4_000).err());
+        assert!(lives.any(|(name, _)| name == invariant), "{defect:?}: {invariant:?} was never found");
     }
 }
