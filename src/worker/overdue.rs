@@ -44,9 +44,10 @@ pub fn extend_deadline(time: Duration) {
 /// Makes this worker answer its master's warning with where it is.
 pub(super) fn prepare(row: &Row, stop: &Arc<Stop>, master: Pid) {
     let _ = OWN.set((getpid(), row.clone()));
-    let stop = Arc::clone(stop);
+    // A process that it forks for a connection lets go of the worker's stop: this must not hold it back.
+    let stop = Arc::downgrade(stop);
     let answer = move || {
-        if let Some(channel) = stop.master() {
+        if let Some(channel) = stop.upgrade().as_ref().and_then(|stop| stop.master()) {
             // A master that does not hear it kills all the same.
             let _ = channel.send(&Report::LastWords(place(&Backtrace::force_capture().to_string())));
         }
