@@ -107,12 +107,12 @@ pub enum Serve {
     /// Serve a directory to `forkd ls` and `forkd cp`: list, fetch, send, resume
     #[command(after_help = FILES_EXAMPLES)]
     Files(Files),
-    /// Run any program as the workers, on sockets that it inherits
-    #[command(after_help = super::run::EXAMPLES, override_usage = "forkd run [OPTIONS] -- CMD [ARG]...")]
-    Run(super::run::Run),
     /// Open a chat room to browsers, to nc and telnet, and to the UDP clients of the course
     #[command(after_help = super::chat::EXAMPLES)]
     Chat(super::chat::Chat),
+    /// Run any program as the workers, on sockets that it inherits
+    #[command(after_help = super::run::EXAMPLES, override_usage = "forkd run [OPTIONS] -- CMD [ARG]...")]
+    Run(super::run::Run),
 }
 
 /// `forkd http`
