@@ -126,7 +126,9 @@ pub fn live(seat: Seat, serve: &dyn Serve) -> i32 {
     // What the master ignores for itself is its own affair: here SIGALRM must end an orphan that is stuck.
     signal::reset_inherited();
     let mut worker = Worker::new(seat, flag);
-    overdue::prepare(&worker.row, &worker.stop, master);
+    if let Some(line) = worker.stop.master() {
+        overdue::prepare(&worker.row, line, master);
+    }
     let end = guard::contain(|| serve.run(&mut worker));
     match (end, worker.stop.master()) {
         (Ok(Ok(())), _) => 0,

@@ -1,16 +1,15 @@
 //! A worker that takes longer than it may: how it asks for more time, and what it says when the master warns it.
 
-use std::{
-    backtrace::Backtrace,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{backtrace::Backtrace, os::fd::AsFd, sync::OnceLock, time::Duration};
 
 use nix::unistd::getpid;
 
-use super::stop::Stop;
 use crate::{
-    ipc::{message::Report, row::Row},
+    ipc::{
+        channel::Channel,
+        message::{Order, Report},
+        row::Row,
+    },
     logging::TARGET,
     process::{Pid, clock::Time, signal},
 };
@@ -42,17 +41,17 @@ pub fn extend_deadline(time: Duration) {
 }
 
 /// Makes this worker answer its master's warning with where it is.
-pub(super) fn prepare(row: &Row, stop: &Arc<Stop>, master: Pid) {
+pub(super) fn prepare(row: &Row, line: &Channel<Report, Order>, master: Pid) {
     let _ = OWN.set((getpid(), row.clone()));
-    // A process that it forks for a connection lets go of the worker's stop: this must not hold it back.
-    let stop = Arc::downgrade(stop);
-    let answer = move || {
-        if let Some(channel) = stop.upgrade().as_ref().and_then(|stop| stop.master()) {
+    let listening = line.as_fd().try_clone_to_owned().and_then(|line| {
+        // A handle of its own: a process that is forked for a connection makes the worker's stop its own.
+        let line = Channel::<Report, Order>::over(line);
+        signal::on_warning(master, move || {
             // A master that does not hear it kills all the same.
-            let _ = channel.send(&Report::LastWords(place(&Backtrace::force_capture().to_string())));
-        }
-    };
-    if let Err(error) = signal::on_warning(master, answer) {
+            let _ = line.send(&Report::LastWords(place(&Backtrace::force_capture().to_string())));
+        })
+    });
+    if let Err(error) = listening {
         log::warn!(target: TARGET, "cannot listen for a warning: {error}");
     }
 }

@@ -68,18 +68,6 @@ pub enum Pausing {
     Impossible,
 }
 
-impl Policy {
-    /// How long that limit is.
-    pub fn limit(&self, limit: Limit) -> Option<Duration> {
-        match limit {
-            Limit::Boot => self.boot,
-            Limit::Liveness => self.liveness,
-            Limit::Request => self.request,
-            Limit::Drain => self.drain,
-        }
-    }
-}
-
 /// Where in its life the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]

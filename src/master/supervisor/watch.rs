@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::Supervisor;
+use super::{Policy, Supervisor};
 use crate::{
     master::{
         action::{Action, Limit, News, Reason, Warning},
@@ -129,6 +129,18 @@ impl Supervisor {
         if let Some(child) = self.child_mut(id) {
             child.strike = Some(Strike { warning, until, expired: false, ..strike });
             self.actions.push(Action::Warn { child: id, warning });
+        }
+    }
+}
+
+impl Policy {
+    /// How long that limit is.
+    pub fn limit(&self, limit: Limit) -> Option<Duration> {
+        match limit {
+            Limit::Boot => self.boot,
+            Limit::Liveness => self.liveness,
+            Limit::Request => self.request,
+            Limit::Drain => self.drain,
         }
     }
 }

@@ -59,24 +59,6 @@ impl ToyKernel {
         }
     }
 
-    /// A child begins to work, works on, or waits again.
-    fn work(&mut self) -> Event {
-        let due = self.now + Duration::from_millis(u64::from(1 + self.dice.below(3_000)));
-        let busy = self.dice.one_in(2);
-        if let Some(toy) = self.pick(Life::Ready).and_then(|id| self.toys.get_mut(&id)) {
-            toy.due = busy.then_some(due);
-        }
-        Event::Woke
-    }
-
-    /// A child is stopped, or goes on.
-    fn halt(&mut self) -> Event {
-        let Some(child) = self.pick(Life::Ready) else { return Event::Woke };
-        let Some(toy) = self.toys.get_mut(&child) else { return Event::Woke };
-        toy.stopped = !toy.stopped;
-        if toy.stopped { Event::Stopped { child } } else { Event::Continued { child } }
-    }
-
     pub(super) fn ask_scale(&mut self) -> Event {
         let count = self.dice.below(self.most + 2);
         let scale =

@@ -9,6 +9,7 @@ mod chance;
 mod change;
 mod checks;
 mod defect;
+mod late;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -17,8 +18,8 @@ use std::{
 
 use self::defect::Defect;
 use super::{
-    action::{Action, Ending, Limit, News, Reason, Verdict, Warning},
-    event::{Caller, ChildId, Event, Sight},
+    action::{Action, Ending, News, Reason, Verdict, Warning},
+    event::{Caller, ChildId, Event},
     respawn::{Dice, RespawnPolicy},
     supervisor::{Pausing, Policy, Supervisor},
 };
@@ -141,24 +142,6 @@ impl ToyKernel {
         }
         self.end()?;
         Ok(self.steps)
-    }
-
-    /// Something happens after a while; if that is long, the loop was not let run meanwhile.
-    fn live_on(&mut self) -> Result<(), Violation> {
-        let (before, promised) = (self.now, self.supervisor.next_deadline());
-        self.pass();
-        let late = promised.is_some_and(|time| self.now.since(time) > Duration::from_secs(1));
-        self.gap = late;
-        if late && !self.strikes(Defect::SleepUnseen) {
-            let by = self.now.since(before);
-            self.toys.values_mut().for_each(|toy| toy.due = toy.due.map(|due| due + by));
-            self.deliver(Event::Overslept { by })?;
-            self.gap = false;
-        }
-        let event = self.happen();
-        self.deliver(event)?;
-        self.gap = false;
-        Ok(())
     }
 
     /// A world without accidents settles: every slot serves, nobody waits.
@@ -343,40 +326,6 @@ impl ToyKernel {
             },
         );
         Ok(Event::Spawned { child, pid: Pid::from_raw(2) })
-    }
-
-    /// What stands in the rows: a child says when it will have shown life again, or that it waits.
-    fn rows(&mut self) -> Event {
-        let mistaken =
-            self.toys.values().any(|toy| toy.life == Life::Ready) && self.strikes(Defect::MistakeRows);
-        let living = self.toys.iter().filter(|(_, toy)| !matches!(toy.life, Life::Dead(_)));
-        let sight = |(id, toy): (&ChildId, &Toy)| {
-            let due = if mistaken { Some(Time::ZERO) } else { toy.due };
-            Sight { child: *id, due, request_due: None, during: None }
-        };
-        Event::Looked { sights: living.map(sight).collect() }
-    }
-
-    fn warn(&mut self, child: ChildId, warning: Warning) -> Result<(), Violation> {
-        let now = self.now;
-        let Some(toy) = self.toys.get_mut(&child) else { return self.misdirected(child) };
-        let before = toy.warned.replace(warning);
-        let late = toy.stopped || toy.due.is_some_and(|due| due <= now) || matches!(toy.life, Life::Dead(_));
-        let first = (warning == Warning::Abort) == before.is_none();
-        self.require("only who is late is warned", late)?;
-        self.require("who is warned is asked first", first)
-    }
-
-    /// A child passed a limit: it was warned as that limit has it.
-    fn passed(&self, child: ChildId, limit: Limit) -> Result<(), Violation> {
-        self.require("a machine that stood still kills nobody", !self.gap)?;
-        let Some(toy) = self.toys.get(&child) else { return Ok(()) };
-        let working = matches!(limit, Limit::Liveness | Limit::Request);
-        let dead = matches!(toy.life, Life::Dead(_));
-        self.require(
-            "who is stuck is warned before it is killed",
-            !working || dead || toy.warned == Some(Warning::Terminate),
-        )
     }
 
     fn drain(&mut self, child: ChildId) -> Result<(), Violation> {
