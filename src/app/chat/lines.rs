@@ -7,7 +7,7 @@
 //! bob: hello
 //! ```
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     reader::{Next, Reader},
@@ -179,7 +179,7 @@ impl Lines {
         while !io.full() {
             match seat.reader.next(&self.room) {
                 Ok(Next::Lines(lines)) => lines.iter().for_each(|line| seat.tell(line, io)),
-                Ok(Next::Nothing) => break,
+                Ok(Next::Nothing) => return Flow::Talk,
                 Ok(Next::TooSlow(behind)) => {
                     say(io, &format!("! {}", self.room.lang().too_slow(behind)));
                     return self.part();
@@ -190,7 +190,8 @@ impl Lines {
                 }
             }
         }
-        Flow::Talk
+        // The rest as soon as this is sent: no news may come that would ask for it.
+        Flow::Wait(Some(Duration::ZERO))
     }
 }
 
