@@ -137,7 +137,8 @@ fn many_failing_reloads_leave_no_descriptor_behind() {
     for _ in 0..20 {
         assert_eq!(server.operate("reload", &[]).code, 1);
     }
-    assert_eq!(count(), before);
+    // The last caller's connection may be open a moment longer than its answer takes.
+    eventually("no descriptor is left behind", || (count() <= before).then_some(()));
     assert!(!configured.launch.folder().join("w.sock").exists());
 }
 
