@@ -1,6 +1,6 @@
 //! Orphanage: whose child is a process whose parent has ended?
 
-use nix::sys::prctl;
+use nix::{sys::prctl, unistd::pause};
 
 use crate::{
     lab::{Lab, Outcome, look::stat},
@@ -11,7 +11,10 @@ use crate::{
 pub fn run(lab: &mut Lab) -> Outcome {
     let parent_stays = lab.bug("stay");
     let mut a = lab.subject(|cue| match fork()? {
-        Fork::Child => cue.wait(), // B lives on
+        Fork::Child => {
+            pause(); // B lives on; it must not take A's cue, which comes by the same pipe
+            Ok(())
+        }
         Fork::Parent(_) => {
             cue.wait()?;
             if parent_stays { cue.wait() } else { exit_now(0) }
@@ -26,7 +29,9 @@ pub fn run(lab: &mut Lab) -> Outcome {
     a.cue()?;
     lab.expect("ended", "Z", || a.who.state());
     lab.check_that("alive", "≠ - Z", b.state(), |state| state != "-" && state != "Z");
-    lab.check_that("adopted", format!("≠ {}", a.pid()), b.ppid(), |ppid| *ppid > 0 && *ppid != a.pid().as_raw());
+    lab.check_that("adopted", format!("≠ {}", a.pid()), b.ppid(), |ppid| {
+        *ppid > 0 && *ppid != a.pid().as_raw()
+    });
     let adopter = b.ppid();
     let comm = stat(adopter).map_or("?".into(), |process| process.comm);
     lab.event("adopted", &[("pid", adopter.to_string()), ("comm", comm)]);
