@@ -102,18 +102,6 @@ fn sweep(stage: Pid) -> io::Result<()> {
     wait::join(stage).map(drop)
 }
 
-/// Ends what a guard that was killed has left, for the one who ran the experiment.
-///
-/// # Errors
-/// When /proc cannot be read.
-pub fn sweep_session(stage: Pid) -> io::Result<()> {
-    while let Some(left) = Some(members(stage)?).filter(|left| !left.is_empty()) {
-        left.iter().for_each(end);
-        poll::<PollTimeout>(&mut [], PollTimeout::from(1u8))?;
-    }
-    Ok(())
-}
-
 /// The living processes of the experiment: those below this one, and those of the stage's session.
 fn members(stage: Pid) -> io::Result<Vec<Process>> {
     let snapshot = Snapshot::take()?;

@@ -5,14 +5,17 @@ use std::{cell::Cell, ffi::OsString, fmt::Display, io, os::fd::OwnedFd, time::Du
 use nix::poll::{PollTimeout, poll};
 
 use super::{
-    Actor, Cue, Lang, Outcome, Trouble,
+    Actor, Cue, Outcome, Trouble,
     experiments::Experiment,
     look::Who,
     message::{Check, Event, Message, tell},
     perform::{Pace, Wish},
-    texts::{Texts, fill, pick},
+    texts::{Texts, pick},
 };
-use crate::process::{Pid, clock::Time};
+use crate::{
+    inspect::explain::words::fill,
+    process::{Pid, clock::Time},
+};
 
 /// How long the stage waits for something that should happen at once. Generous, for loaded machines.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -261,11 +264,6 @@ impl Lab {
     /// The one of the two texts.
     pub fn either<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
         pick(self.wish.lang, en, zh)
-    }
-
-    /// The reader's language.
-    pub fn lang(&self) -> Lang {
-        self.wish.lang
     }
 
     /// The line to the audience.

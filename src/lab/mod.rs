@@ -32,7 +32,6 @@
 //! cannot show ends with `Err(lab.skip("reason"))`, by `lab.skip_checks` for a part. Tests hold all of this together:
 //! each declared check is made, each declared bug is caught by the check that it names, no text is in one language
 //! only, no claim of the course is without a check.
-#![allow(dead_code)]
 
 pub mod actor;
 pub mod chat;

@@ -154,13 +154,6 @@ impl CheckText {
     }
 }
 
-impl BugText {
-    /// The text in one language.
-    pub fn get(&self, lang: Lang) -> &str {
-        pick(lang, &self.en, &self.zh)
-    }
-}
-
 /// The one of the two.
 pub fn pick<'t>(lang: Lang, en: &'t str, zh: &'t str) -> &'t str {
     match lang {
@@ -169,36 +162,9 @@ pub fn pick<'t>(lang: Lang, en: &'t str, zh: &'t str) -> &'t str {
     }
 }
 
-/// Fills `{name}` in, once, left to right; what has no value stays as it is.
-pub fn fill(pattern: &str, values: &[(&str, String)]) -> String {
-    let mut out = String::new();
-    let mut rest = pattern;
-    while let Some((before, from)) = rest.find('{').map(|at| rest.split_at(at)) {
-        out.push_str(before);
-        let place = from.find('}').map(|end| (&from[1..end], &from[end + 1..]));
-        match place.and_then(|(name, after)| Some((values.iter().find(|(key, _)| *key == name)?, after))) {
-            Some(((_, value), after)) => {
-                out.push_str(value);
-                rest = after;
-            }
-            None => {
-                out.push('{');
-                rest = &from[1..];
-            }
-        }
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_filled_once() {
-        let values = [("a", "{b}".to_owned()), ("b", "2".to_owned())];
-        assert_eq!(fill("{a} {b} {c} {", &values), "{b} 2 {c} {");
-    }
 
     #[test]
     fn claims_are_in_the_order_of_the_course() {

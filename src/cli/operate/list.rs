@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, find, report::state_word, running::Running};
+use super::{PATIENCE, find, running::Running};
 use crate::{
     Result,
     cli::{
@@ -75,7 +75,7 @@ fn table(found: &[Found]) -> String {
         let of = |words: fn(&StatusDocument) -> String| one.status.as_ref().map_or_else(|| "-".into(), words);
         table.row([
             one.name.clone(),
-            one.status.as_ref().map_or("silent", |status| state_word(status.state)).into(),
+            one.status.as_ref().map_or("silent", |status| status.state.word()).into(),
             one.pid.to_string(),
             of(|status| status.workers.len().to_string()),
             of(|status| words::age(status.uptime_s)),

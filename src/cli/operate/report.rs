@@ -15,10 +15,7 @@ use crate::{
         table::{Edge, Table},
         words::{age, count, printable, size},
     },
-    ipc::{
-        control::status::{Exit, Listener, ServerState, StatusDocument, Worker},
-        reading::State,
-    },
+    ipc::control::status::{Exit, Listener, ServerState, StatusDocument, Worker},
 };
 
 /// The whole report, with colour for the state where a terminal shows it.
@@ -34,19 +31,8 @@ pub fn status(document: &StatusDocument, coloured: bool) -> String {
     parts.join("\n")
 }
 
-/// The word for a state, as in the document.
-pub fn state_word(state: ServerState) -> &'static str {
-    match state {
-        ServerState::Starting => "starting",
-        ServerState::Running => "running",
-        ServerState::Degraded => "degraded",
-        ServerState::Paused => "paused",
-        ServerState::Stopping => "stopping",
-    }
-}
-
 fn headline(document: &StatusDocument, coloured: bool) -> String {
-    let word = state_word(document.state);
+    let word = document.state.word();
     let colour = match document.state {
         ServerState::Running => 32,
         ServerState::Degraded => 31,
@@ -101,7 +87,7 @@ fn workers(workers: &[Worker]) -> String {
             worker.slot.to_string(),
             worker.pid.to_string(),
             worker.generation.to_string(),
-            worker_word(worker.state).into(),
+            worker.state.word().into(),
             age(worker.age_s),
             worker.accepted.to_string(),
             worker.active.to_string(),
@@ -115,15 +101,6 @@ fn workers(workers: &[Worker]) -> String {
         ]);
     }
     table.render()
-}
-
-fn worker_word(state: State) -> &'static str {
-    match state {
-        State::Booting => "booting",
-        State::Idle => "idle",
-        State::Busy => "busy",
-        State::Draining => "draining",
-    }
 }
 
 /// The request that a worker serves, and for how long already.
@@ -195,7 +172,7 @@ mod tests {
                 slot: 1,
                 pid: 4712,
                 generation: 2,
-                state: State::Busy,
+                state: crate::ipc::reading::State::Busy,
                 age_s: 0.25,
                 accepted: 12,
                 active: 1,

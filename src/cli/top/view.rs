@@ -119,7 +119,7 @@ fn servers(model: &Model, palette: Palette) -> Vec<Line<'static>> {
         text.push_str(&match &server.status {
             Some(status) => format!(
                 "{:9} {:>11}  {:>8} requests/s  {} queued",
-                word(status.state),
+                status.state.word(),
                 count(status.workers.len(), "worker"),
                 last(&server.history.requests).map_or("-".into(), |rate| rate.to_string()),
                 last(&server.history.queued).unwrap_or(0),
@@ -174,7 +174,7 @@ fn head(server: &Server, palette: Palette) -> Vec<Line<'static>> {
                 status.generation,
                 age(status.uptime_s),
             );
-            let state = Span::styled(word(status.state), palette.state(status.state));
+            let state = Span::styled(status.state.word(), palette.state(status.state));
             lines.push(Line::from_iter([
                 Span::styled(name.clone(), palette.heading()),
                 Span::raw(" is "),
@@ -302,16 +302,6 @@ fn bottom(model: &Model, palette: Palette, now: Time) -> Line<'static> {
         ),
     };
     Line::styled(question, palette.fair().add_modifier(Modifier::BOLD))
-}
-
-fn word(state: ServerState) -> &'static str {
-    match state {
-        ServerState::Starting => "starting",
-        ServerState::Running => "running",
-        ServerState::Degraded => "degraded",
-        ServerState::Paused => "paused",
-        ServerState::Stopping => "stopping",
-    }
 }
 
 fn last(values: &VecDeque<u64>) -> Option<u64> {

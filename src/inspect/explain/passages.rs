@@ -8,7 +8,7 @@ use super::{
         waits,
     },
     facts::Facts,
-    words::{Lang, Text},
+    words::{Lang, Text, fill},
 };
 use crate::process::{exit::ExitStatus, signal};
 
@@ -32,28 +32,28 @@ impl Say<'_> {
         let parent = facts.parent.as_ref();
         let list = |pids: &[i32]| pids.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let values = [
-            ("{pid}", process.pid.to_string()),
-            ("{ppid}", process.ppid.to_string()),
-            ("{parent}", parent.map(named).unwrap_or_default()),
-            ("{adopter}", self.adopter_of(text)),
-            ("{age}", time(facts.node.age)),
-            ("{dead}", facts.node.dead_for.map(time).unwrap_or_default()),
-            ("{idle}", facts.idle.map(time).unwrap_or_default()),
-            ("{session}", process.session.to_string()),
-            ("{letter}", process.state.letter().to_string()),
-            ("{tracer}", status.map(|status| status.tracer.to_string()).unwrap_or_default()),
-            ("{uid}", status.map(|status| status.uid.to_string()).unwrap_or_default()),
-            ("{signals}", status.map(|status| signals(status.pending.numbers())).unwrap_or_default()),
+            ("pid", process.pid.to_string()),
+            ("ppid", process.ppid.to_string()),
+            ("parent", parent.map(named).unwrap_or_default()),
+            ("adopter", self.adopter_of(text)),
+            ("age", time(facts.node.age)),
+            ("dead", facts.node.dead_for.map(time).unwrap_or_default()),
+            ("idle", facts.idle.map(time).unwrap_or_default()),
+            ("session", process.session.to_string()),
+            ("letter", process.state.letter().to_string()),
+            ("tracer", status.map(|status| status.tracer.to_string()).unwrap_or_default()),
+            ("uid", status.map(|status| status.uid.to_string()).unwrap_or_default()),
+            ("signals", status.map(|status| signals(status.pending.numbers())).unwrap_or_default()),
             (
-                "{call}",
+                "call",
                 facts.details().call.and_then(|call| waits::name(call.number)).unwrap_or_default().into(),
             ),
-            ("{wchan}", wchan),
-            ("{count}", number(facts.children)),
-            ("{zombies}", number(facts.zombie_children.len())),
-            ("{pids}", list(&facts.zombie_children)),
-            ("{status}", self.status_words()),
-            ("{lesson}", facts.lesson().into()),
+            ("wchan", wchan),
+            ("count", number(facts.children)),
+            ("zombies", number(facts.zombie_children.len())),
+            ("pids", list(&facts.zombie_children)),
+            ("status", self.status_words()),
+            ("lesson", facts.lesson().into()),
         ];
         fill(text.pattern(self.lang), &values)
     }
@@ -123,10 +123,10 @@ impl Say<'_> {
             None | Some(ExitStatus::Stopped(_) | ExitStatus::Continued) => {
                 Text::StatusHidden.pattern(self.lang).into()
             }
-            Some(ExitStatus::Exited(code)) => fill_in(Text::ExitedWith, "{code}", code.to_string()),
+            Some(ExitStatus::Exited(code)) => fill_in(Text::ExitedWith, "code", code.to_string()),
             Some(ExitStatus::Signaled { signal, core }) => {
                 let text = if core { Text::KilledCore } else { Text::KilledBy };
-                fill_in(text, "{signal}", signals([signal].into_iter()))
+                fill_in(text, "signal", signals([signal].into_iter()))
             }
         }
     }
@@ -257,36 +257,4 @@ fn signals(numbers: impl Iterator<Item = i32>) -> String {
         None => number.to_string(),
     };
     numbers.map(named).collect::<Vec<_>>().join(", ")
-}
-
-/// Fills in one value after the other. Names of processes may hold braces, so each place is filled once, left to
-/// right, and what was filled in is not looked at again.
-fn fill(pattern: &str, values: &[(&str, String)]) -> String {
-    let mut out = String::new();
-    let mut rest = pattern;
-    while let Some((before, from)) = rest.find('{').map(|at| rest.split_at(at)) {
-        out.push_str(before);
-        match values.iter().find(|(key, _)| from.starts_with(key)) {
-            Some((key, value)) => {
-                out.push_str(value);
-                rest = &from[key.len()..];
-            }
-            None => {
-                out.push('{');
-                rest = &from[1..];
-            }
-        }
-    }
-    out + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_braces_is_filled_in_and_not_filled_again() {
-        let values = [("{parent}", "7 ({pid})".to_owned()), ("{pid}", "9".to_owned())];
-        assert_eq!(fill("{parent}, not {pid}; {other}", &values), "7 ({pid}), not 9; {other}");
-    }
 }

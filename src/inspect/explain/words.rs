@@ -168,6 +168,28 @@ texts! {
     Lesson: "forkd lab explain {lesson}", "forkd lab explain {lesson} --lang zh";
 }
 
+/// Puts each value in its `{name}`. Names of processes may hold braces, so each place is filled once, left to right,
+/// and what was filled in is not looked at again; what has no value stays as it is.
+pub fn fill(pattern: &str, values: &[(&str, String)]) -> String {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some((before, from)) = rest.find('{').map(|at| rest.split_at(at)) {
+        out.push_str(before);
+        let place = from.find('}').map(|end| (&from[1..end], &from[end + 1..]));
+        match place.and_then(|(name, after)| Some((values.iter().find(|(key, _)| *key == name)?, after))) {
+            Some(((_, value), after)) => {
+                out.push_str(value);
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = &from[1..];
+            }
+        }
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -201,5 +223,11 @@ mod tests {
         ] {
             assert_eq!(Lang::of_locale(locale), lang, "{locale}");
         }
+    }
+
+    #[test]
+    fn places_are_filled_once() {
+        let values = [("parent", "7 ({pid})".to_owned()), ("pid", "9".to_owned())];
+        assert_eq!(fill("{parent}, not {pid}; {other} {", &values), "7 ({pid}), not 9; {other} {");
     }
 }

@@ -36,7 +36,7 @@ const COLUMNS: &[Column] = &[
         width: Constraint::Length(8),
         edge: Alignment::Left,
         from: 0,
-        cell: |worker, _| word(worker.state).into(),
+        cell: |worker, _| worker.state.word().into(),
     },
     number("AGE", 7, 50, |worker, _| age(worker.age_s)),
     number("ACTIVE", 6, 60, |worker, _| worker.active.to_string()),
@@ -96,15 +96,6 @@ fn style(worker: &Worker, generation: u32, palette: Palette) -> Style {
         State::Booting | State::Draining => palette.fair(),
         State::Busy => palette.good(),
         State::Idle => Style::new(),
-    }
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Booting => "booting",
-        State::Idle => "idle",
-        State::Busy => "busy",
-        State::Draining => "draining",
     }
 }
 
