@@ -132,7 +132,7 @@ mod tests {
         for (line, words) in [
             ("forkd run", "missing <CMD>"),
             ("forkd run --env A -- cat", "cannot set \"A\": it is no variable"),
-            ("forkd run --model blocking -- cat", "--model <M> is given twice, or beside what rules it out"),
+            ("forkd run --model blocking -- cat", "--model <M> cannot stand beside <CMD>"),
             ("forkd run --ready soon -- cat", "--ready <R> cannot be soon (write one of exec, notify)"),
         ] {
             let error = parse(line).expect_err(line);

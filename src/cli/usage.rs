@@ -91,7 +91,12 @@ pub fn complaint(line: &[OsString], error: &clap::Error) -> Error {
     } else if is(ErrorKind::MissingRequiredArgument) {
         format!("missing {argument}")
     } else if is(ErrorKind::ArgumentConflict) {
-        format!("{argument} is given twice, or beside what rules it out")
+        let other = lookup(ContextKind::PriorArg);
+        if other.is_empty() || other == argument {
+            format!("{argument} is given twice")
+        } else {
+            format!("{argument} cannot stand beside {other}")
+        }
     } else {
         error.kind().as_str().unwrap_or("the command line cannot be read").to_owned()
     };
