@@ -8,6 +8,9 @@
 //! forkd::logging::event(Level::Info, "worker ready", &facts);
 //! ```
 
+pub(crate) mod lost;
+pub(crate) mod outlet;
+
 use std::{
     fmt, io,
     sync::{Mutex, PoisonError},

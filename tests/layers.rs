@@ -14,7 +14,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("protocol", &[]),
     ("error", &[]),
-    ("logging", &[]),
+    ("logging", &["sys"]),
     ("process", &["sys"]),
     ("listener", &["sys"]),
     ("config", &["listener", "process", "error"]),

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! A message may quote what a client sent, so nothing that a terminal obeys, and no line break, gets through.
+//! A line is never longer than what a pipe takes in one piece, so that two processes cannot write into each other's.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     time::SystemTime,
 };
@@ -18,63 +20,92 @@ use log::{
 };
 
 use super::words::printable;
-use crate::config::LogFormat;
+use crate::{config::LogFormat, logging::outlet::PIECE};
 
 /// Writes one record with its line break, at the present time.
 pub fn write(line: &mut impl Write, format: LogFormat, record: &Record<'_>) -> io::Result<()> {
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let finished = match format {
-        LogFormat::Text => text(&time, record),
-        LogFormat::Json => json(&time, record),
-    };
-    line.write_all(finished.as_bytes())
+    line.write_all(finished(&time, format, record).as_bytes())
 }
 
-fn text(time: &str, record: &Record<'_>) -> String {
+/// The line; of one that would be too long each text is cut, as little as need be.
+fn finished(time: &str, format: LogFormat, record: &Record<'_>) -> String {
+    let mut line = String::new();
+    for most in [PIECE, 3072, 2048, 1024, 256, 64] {
+        line = match format {
+            LogFormat::Text => text(time, record, most),
+            LogFormat::Json => json(time, record, most),
+        };
+        if line.len() <= PIECE {
+            break;
+        }
+    }
+    line
+}
+
+/// A text of at most so many bytes and, if that is not all, a mark.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        text.into()
+    } else {
+        format!("{}…", &text[..text.floor_char_boundary(most)]).into()
+    }
+}
+
+fn text(time: &str, record: &Record<'_>, most: usize) -> String {
     let message = record.args().to_string();
-    let mut facts = TextFacts(format!("{time} {:5} {}", record.level(), printable(&message)));
+    let line = format!("{time} {:5} {}", record.level(), printable(&cut(&message, most)));
+    let mut facts = TextFacts { line, most };
     let _ = record.key_values().visit(&mut facts);
-    facts.0 + "\n"
+    facts.line + "\n"
 }
 
 /// Appends ` key=value`, quoted where the value would not read as one word.
-struct TextFacts(String);
+struct TextFacts {
+    line: String,
+    most: usize,
+}
 
 impl<'kvs> VisitSource<'kvs> for TextFacts {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
         let value = value.to_string();
+        let value = cut(&value, self.most);
         let plain = !value.is_empty() && !value.contains([' ', '"', '=']);
-        self.0.push(' ');
-        self.0.push_str(&printable(key.as_str()));
-        self.0.push('=');
+        let line = &mut self.line;
+        line.push(' ');
+        line.push_str(&printable(key.as_str()));
+        line.push('=');
         if plain {
-            self.0.push_str(&printable(&value));
+            line.push_str(&printable(&value));
         } else {
-            self.0.push('"');
-            self.0.push_str(&printable(&value).replace('"', "\\\""));
-            self.0.push('"');
+            line.push('"');
+            line.push_str(&printable(&value).replace('"', "\\\""));
+            line.push('"');
         }
         Ok(())
     }
 }
 
-fn json(time: &str, record: &Record<'_>) -> String {
-    let mut facts = JsonFacts(format!("{{\"time\":{}", quoted(time)));
+fn json(time: &str, record: &Record<'_>, most: usize) -> String {
+    let mut facts = JsonFacts { line: format!("{{\"time\":{}", quoted(time)), most };
     facts.add("level", &quoted(record.level().as_str()));
-    facts.add("message", &quoted(&record.args().to_string()));
+    facts.add("message", &quoted(&cut(&record.args().to_string(), most)));
     let _ = record.key_values().visit(&mut facts);
-    facts.0 + "}\n"
+    facts.line + "}\n"
 }
 
 /// Appends `,"key":value`; numbers and truth values stay what they are.
-struct JsonFacts(String);
+struct JsonFacts {
+    line: String,
+    most: usize,
+}
 
 impl JsonFacts {
     fn add(&mut self, key: &str, value: &str) {
-        self.0.push(',');
-        self.0.push_str(&quoted(key));
-        self.0.push(':');
-        self.0.push_str(value);
+        self.line.push(',');
+        self.line.push_str(&quoted(key));
+        self.line.push(':');
+        self.line.push_str(value);
     }
 }
 
@@ -84,7 +115,7 @@ impl<'kvs> VisitSource<'kvs> for JsonFacts {
         let bare =
             value.to_u64().is_some() || value.to_i64().is_some() || value.to_bool().is_some() || finite;
         let text = value.to_string();
-        self.add(key.as_str(), &if bare { text } else { quoted(&text) });
+        self.add(key.as_str(), &if bare { text } else { quoted(&cut(&text, self.most)) });
         Ok(())
     }
 }
@@ -108,9 +139,18 @@ mod tests {
             &[("event", "killed".into()), ("slot", 1_u32.into()), ("during", during.into())];
         let args = format_args!("{message}");
         let record = Record::builder().level(Level::Warn).key_values(&facts).args(args).build();
-        match format {
-            LogFormat::Text => text(TIME, &record),
-            LogFormat::Json => json(TIME, &record),
+        finished(TIME, format, &record)
+    }
+
+    #[test]
+    fn a_line_is_one_piece_for_a_pipe_whatever_it_says() {
+        for long in ["x".repeat(9000), "\u{1b}".repeat(3000), "\"\\".repeat(3000), "僵".repeat(3000)] {
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let line = line(format, &long, &long);
+                assert!(line.len() <= PIECE && line.ends_with('\n') && line.contains('…'), "{line}");
+            }
+            serde_json::from_str::<serde_json::Value>(&line(LogFormat::Json, &long, &long))
+                .expect("a document");
         }
     }
 

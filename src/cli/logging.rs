@@ -1,38 +1,44 @@
 //! The command line's logger: one line per record, by one write(2), on standard error or at the end of a file.
 //!
-//! Nothing that goes wrong here may disturb a server: a full disk or a reader that is gone costs lines, no more. The
-//! first lost line is told on standard error, once.
+//! Nothing that goes wrong here may disturb a server: a full disk, a reader that is stuck or gone costs lines, no more.
+//! The first lost line of a file is told on standard error, and the log itself says how many there were as soon as it
+//! takes lines again.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
+use log::{Level, Record, kv::Value};
 use nix::unistd::geteuid;
 
 use super::log_line;
-use crate::{Error, Result, config::Settings};
+use crate::{
+    Error, Result,
+    config::{LogFormat, Settings},
+    logging::{TARGET, lost::Lost, outlet::Outlet},
+};
 
 /// Where lines go: each process of a server has its own copy after the fork.
-static SINK: Mutex<Sink> = Mutex::new(Sink::StandardError);
+static SINK: Mutex<Option<Sink>> = Mutex::new(None);
 
-/// Whether the last line could not be written.
-static LOSING: AtomicBool = AtomicBool::new(false);
+/// How many lines were lost, in all of them.
+static LOST: LazyLock<Lost> = LazyLock::new(Lost::new);
+
+/// The form of a line.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// Where lines go.
 enum Sink {
-    StandardError,
+    StandardError(Outlet),
     /// A file whose name is not known yet.
     Waiting(Vec<u8>),
     File {
         path: PathBuf,
-        file: File,
+        outlet: Outlet,
     },
 }
 
@@ -42,12 +48,14 @@ enum Sink {
 /// # Errors
 /// When the file cannot be opened.
 pub fn install(settings: &Settings) -> Result<()> {
+    LazyLock::force(&LOST);
+    let format = *FORMAT.get_or_init(|| settings.log.format);
     match &settings.log.file {
         Some(path) => open(path)?,
-        None if settings.daemon => *sink() = Sink::Waiting(Vec::new()),
-        None => {}
+        None if settings.daemon => *sink() = Some(Sink::Waiting(Vec::new())),
+        // One that is closed gets no lines.
+        None => *sink() = Outlet::over(io::stderr().as_fd()).ok().map(Sink::StandardError),
     }
-    let format = settings.log.format;
     let installed = env_logger::Builder::new()
         .filter_level(settings.log.level)
         .target(env_logger::Target::Pipe(Box::new(Lines)))
@@ -61,15 +69,17 @@ pub fn install(settings: &Settings) -> Result<()> {
 /// # Errors
 /// When the file cannot be opened.
 pub fn open(path: &Path) -> Result<()> {
-    let mut file = append(path).map_err(|cause| {
+    let mut outlet = append(path).and_then(Outlet::in_file).map_err(|cause| {
         Error::system(format!("open log file {}", path.display()), cause)
             .remedy("name another with --log-file")
     })?;
     let mut sink = sink();
-    if let Sink::Waiting(lines) = &*sink {
-        note(file.write(lines));
+    if let Some(Sink::Waiting(lines)) = &*sink
+        && !lines.is_empty()
+    {
+        put(&mut outlet, lines);
     }
-    *sink = Sink::File { path: path.to_path_buf(), file };
+    *sink = Some(Sink::File { path: path.to_path_buf(), outlet });
     crate::logging::on_reopen(reopen);
     Ok(())
 }
@@ -77,8 +87,8 @@ pub fn open(path: &Path) -> Result<()> {
 /// Opens the file at the log's path, which may be a new one by now, and writes there from the next line on. No line
 /// is lost: until the new file is open the old one is written to.
 fn reopen() -> io::Result<()> {
-    if let Sink::File { path, file } = &mut *sink() {
-        *file = append(path)?;
+    if let Some(Sink::File { path, outlet }) = &mut *sink() {
+        *outlet = Outlet::in_file(append(path)?)?;
     }
     Ok(())
 }
@@ -94,7 +104,7 @@ fn append(path: &Path) -> io::Result<File> {
 }
 
 /// Where lines go; a panic while it was held changes nothing about it.
-fn sink() -> MutexGuard<'static, Sink> {
+fn sink() -> MutexGuard<'static, Option<Sink>> {
     SINK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -104,11 +114,20 @@ struct Lines;
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match &mut *sink() {
-            Sink::StandardError => note(io::stderr().write(line)),
-            Sink::Waiting(lines) => lines.extend_from_slice(line),
-            Sink::File { file, .. } => note(file.write(line)),
+            None => {}
+            Some(Sink::Waiting(lines)) => lines.extend_from_slice(line),
+            Some(Sink::StandardError(outlet)) => {
+                put(outlet, line);
+            }
+            Some(Sink::File { outlet, .. }) => {
+                let were_lost = LOST.any();
+                if let Some(cause) = put(outlet, line)
+                    && !were_lost
+                {
+                    complain(&Error::system("write the log", cause));
+                }
+            }
         }
-        // A line that was cut is not continued: what follows would stand in the middle of another process's line.
         Ok(line.len())
     }
 
@@ -117,15 +136,38 @@ impl Write for Lines {
     }
 }
 
-/// Tells the first of a series of lost lines on standard error.
-fn note(written: io::Result<usize>) {
-    match written {
-        Ok(_) => LOSING.store(false, Ordering::Relaxed),
-        Err(cause) => {
-            if !LOSING.swap(true, Ordering::Relaxed) {
-                super::out::complain(&Error::system("write the log", cause).to_string());
-            }
-        }
+/// Writes a line, and before it how many were lost when the log flows again; answers why it is lost itself.
+fn put(outlet: &mut Outlet, line: &[u8]) -> Option<io::Error> {
+    if let Some(lines) = LOST.take()
+        && outlet.write(&notice(lines), &Lost::new()).is_err()
+    {
+        // Nobody was told.
+        LOST.add(lines);
+    }
+    outlet.write(line, &LOST).err()
+}
+
+/// The line that says that lines are missing.
+fn notice(lines: u64) -> Vec<u8> {
+    let facts: &[(&str, Value<'_>)] =
+        &[("event", "dropped".into()), ("log", "events".into()), ("lines", lines.into())];
+    let mut line = Vec::new();
+    let record = &mut Record::builder();
+    let record = record.level(Level::Warn).target(TARGET).key_values(&facts);
+    let format = FORMAT.get().copied().unwrap_or(LogFormat::Text);
+    // Writing into memory cannot fail.
+    let _ = log_line::write(
+        &mut line,
+        format,
+        &record.args(format_args!("lines of the log were dropped")).build(),
+    );
+    line
+}
+
+/// Tells the first of a series of lost lines on standard error, whose reader may be stuck as well.
+fn complain(error: &Error) {
+    if let Ok(mut outlet) = Outlet::over(io::stderr().as_fd()) {
+        let _ = outlet.write(format!("forkd: {error}\n").as_bytes(), &Lost::new());
     }
 }
 

@@ -24,7 +24,6 @@ use crate::{
     },
     config::{Model, Settings},
     listener::addr::Address,
-    process::signal,
     server::Blueprint,
     session::Datagrams,
 };
@@ -65,8 +64,6 @@ impl Serving for args::Http {
         let settings = self.common.settings(HTTP.word)?;
         streams_only("HTTP/1.1", &settings)?;
         let make = move |worker: &Worker| {
-            // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
-            signal::ignore(libc::SIGXFSZ)?;
             let site = Site::with(&root, options.clone())?;
             let app = match &metrics {
                 Some(metrics) => site.metrics(metrics(worker)).into_application(),
@@ -119,8 +116,6 @@ impl Serving for args::Files {
         let warn = self.common.warn_of_access(FILES.word);
         let make = move |worker: &Worker| {
             warn(worker);
-            // A file that grows past the limit is its client's problem, told by write(2); not the worker's death.
-            signal::ignore(libc::SIGXFSZ)?;
             Files::open(&root, access)
         };
         Ok(Blueprint::of_sessions(settings, FILES.scheme, make, None))

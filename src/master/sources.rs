@@ -214,9 +214,10 @@ impl Ears {
     }
 }
 
-/// Signals that mean nothing to a master, but would end it: whoever sends one has mistaken it for another program.
+/// Signals that mean nothing to a master, but would end it: whoever sends one has mistaken it for another program; and
+/// the kernel's, at a log that has grown to its limit (`ulimit -f`).
 fn ignore_strays() {
-    let strays = [libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR];
+    let strays = [libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR, libc::SIGXFSZ];
     for signal in strays.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
         if let Err(cause) = signal::ignore(signal) {
             log::warn!("cannot ignore signal {signal}: {cause}");

@@ -125,6 +125,8 @@ pub fn live(seat: Seat, serve: &dyn Serve) -> i32 {
     }
     // What the master ignores for itself is its own affair: here SIGALRM must end an orphan that is stuck.
     signal::reset_inherited();
+    // A file that has grown to its limit takes no more, be it the log: write(2) says so.
+    let _ = signal::ignore(libc::SIGXFSZ);
     let mut worker = Worker::new(seat, flag);
     if let Some(line) = worker.stop.master() {
         overdue::prepare(&worker.row, line, master);

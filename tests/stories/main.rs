@@ -21,6 +21,7 @@ mod lab;
 mod lab_learners;
 mod library;
 mod limits;
+mod logs;
 mod manager;
 mod models;
 mod orphans;

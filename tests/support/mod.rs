@@ -26,7 +26,7 @@ pub use fault::{BOOT_FAILS, BOOT_HANGS, FORK_FAILS, Fault};
 pub use instance::Instance;
 pub use launch::{Launch, as_nobody};
 pub use load::Load;
-pub use log::Log;
+pub use log::{Line, Log};
 pub use nix::sys::signal::Signal;
 pub use process::{Process, send};
 pub use run::{Finished, forkd, forkd_command, run, run_with_input};

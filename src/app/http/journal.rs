@@ -2,28 +2,27 @@
 //!
 //! Each worker opens the file for itself, as the user that it runs as, and appends (`O_APPEND`): so lines of several
 //! workers never mix. Nothing that goes wrong here makes a client wait: a full disk, or a reader that is gone or slow,
-//! costs lines, and the log says so.
+//! costs lines. The log says so, and how many there were as soon as lines are taken again.
 
 use std::{
     cell::{Cell, RefCell},
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, Write},
-    os::{
-        fd::AsFd,
-        unix::fs::{FileTypeExt, OpenOptionsExt},
-    },
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
-use nix::{
-    fcntl::OFlag,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-};
+use log::Level;
+use nix::fcntl::OFlag;
 
 use crate::{
-    logging,
+    logging::{
+        self,
+        lost::Lost,
+        outlet::{Outlet, PIECE},
+    },
     protocol::http::{
         Head,
         access::{Asked, Combined, Entry, Json},
@@ -41,7 +40,7 @@ use crate::{
 /// let app = Http::new(|_| Response::text("hello")).access_log(&log)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct AccessLog {
     target: Target,
     format: AccessFormat,
@@ -56,9 +55,10 @@ pub enum AccessFormat {
     Json,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Target {
-    Output,
+    /// Opened before the fork: a worker that has become somebody else may not.
+    Output(Option<Arc<Mutex<Outlet>>>),
     File(PathBuf),
 }
 
@@ -68,49 +68,64 @@ pub(super) struct Journal {
     format: AccessFormat,
     /// Lines that are not written yet.
     lines: RefCell<Vec<u8>>,
-    file: Arc<Mutex<File>>,
-    /// Whether the last write lost lines: the first of a series is told.
-    losing: Cell<bool>,
+    outlet: Arc<Mutex<Outlet>>,
+    /// When this process last said that lines are lost, or were.
+    told: Cell<Option<Time>>,
 }
 
-/// Up to this size a write into a pipe is one piece, and poll(2) tells whether it has to wait. pipe(7), `PIPE_BUF`.
-const PIECE: usize = 4096;
+/// How many lines were lost, in all workers of all generations: it is made before the first fork.
+static LOST: LazyLock<Lost> = LazyLock::new(Lost::new);
+
+/// How often it says so at most: a reader that is slow all the time must not fill the other log.
+const SELDOM: Duration = Duration::from_secs(1);
 
 impl AccessLog {
     /// At the end of this file.
     pub fn file(path: impl Into<PathBuf>, format: AccessFormat) -> Self {
+        LazyLock::force(&LOST);
         Self { target: Target::File(path.into()), format }
     }
 
     /// On standard output.
     pub fn output(format: AccessFormat) -> Self {
-        Self { target: Target::Output, format }
+        let outlet = Outlet::over(io::stdout().as_fd()).ok();
+        let outlet = outlet.map(|outlet| Arc::new(Mutex::new(outlet)));
+        LazyLock::force(&LOST);
+        Self { target: Target::Output(outlet), format }
     }
 
     /// Opens it in this process, and again when the log files are to be opened again.
     pub(super) fn open(&self) -> io::Result<Journal> {
-        let file = match &self.target {
-            Target::Output => File::from(io::stdout().as_fd().try_clone_to_owned()?),
-            Target::File(path) => append(path).map_err(|cause| {
+        let outlet = match &self.target {
+            Target::Output(outlet) => outlet
+                .clone()
+                .ok_or_else(|| io::Error::other("cannot write the access log: standard output is closed"))?,
+            Target::File(path) => Arc::new(Mutex::new(append(path).map_err(|cause| {
                 io::Error::new(cause.kind(), format!("cannot open access log {}: {cause}", path.display()))
-            })?,
+            })?)),
         };
-        let file = Arc::new(Mutex::new(file));
         if let Target::File(path) = &self.target {
-            let (path, file) = (path.clone(), Arc::clone(&file));
+            let (path, outlet) = (path.clone(), Arc::clone(&outlet));
             logging::on_reopen(move || {
-                *file.lock().unwrap_or_else(PoisonError::into_inner) = append(&path)?;
+                *lock(&outlet) = append(&path)?;
                 Ok(())
             });
         }
-        Ok(Journal { format: self.format, lines: RefCell::default(), file, losing: Cell::new(false) })
+        Ok(Journal { format: self.format, lines: RefCell::default(), outlet, told: Cell::new(None) })
     }
 }
 
 /// Opens a file for appending. A FIFO without a reader is an error, and a full one loses lines: neither is waited for.
-fn append(path: &Path) -> io::Result<File> {
+fn append(path: &Path) -> io::Result<Outlet> {
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(path)
+    Outlet::in_file(
+        OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(path)?,
+    )
+}
+
+/// The open log; a panic while it was held changes nothing about it.
+fn lock(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
+    outlet.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is known of an answer beside its request.
@@ -146,14 +161,27 @@ impl Journal {
         let entry = Entry { client, user: user.as_deref(), date, time, asked, status, bytes, took };
         let mut lines = self.lines.borrow_mut();
         let before = lines.len();
-        // Writing into memory cannot fail.
-        let _ = match self.format {
-            AccessFormat::Combined => writeln!(lines, "{}", Combined(&entry)),
-            AccessFormat::Json => writeln!(lines, "{}", Json(&entry)),
-        };
+        self.add(&mut lines, &entry);
         if lines.len() > PIECE {
             self.write(&lines[..before]);
             lines.drain(..before);
+        }
+    }
+
+    /// Adds a line. One that a pipe would not take whole has what the client wrote cut, as little as need be.
+    fn add(&self, lines: &mut Vec<u8>, entry: &Entry<'_>) {
+        let (before, longest) = (lines.len(), lock(&self.outlet).longest());
+        for most in [usize::MAX, 1024, 512, 256, 128, 64] {
+            lines.truncate(before);
+            let entry = entry.cut(most);
+            // Writing into memory cannot fail.
+            let _ = match self.format {
+                AccessFormat::Combined => writeln!(lines, "{}", Combined(&entry)),
+                AccessFormat::Json => writeln!(lines, "{}", Json(&entry)),
+            };
+            if lines.len() - before <= longest {
+                return;
+            }
         }
     }
 
@@ -168,30 +196,24 @@ impl Journal {
         if lines.is_empty() {
             return;
         }
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = takes_now(&file).and_then(|()| file.write(lines));
+        let flowed = !LOST.any();
+        let written = lock(&self.outlet).write(lines, &LOST);
+        if (flowed && written.is_ok()) || self.told.get().is_some_and(|told| Time::now().since(told) < SELDOM)
+        {
+            return;
+        }
         match written {
-            // A line that was cut is not continued: what follows would stand in the middle of another worker's.
-            Ok(_) => self.losing.set(false),
+            Err(_) if !flowed => return,
             Err(cause) => {
-                if !self.losing.replace(true) {
-                    log::error!("cannot write the access log: {cause} (lines are lost until it can be)");
-                }
+                log::error!("cannot write the access log: {cause} (lines are dropped until it can be)");
+            }
+            Ok(()) => {
+                let Some(lines) = LOST.take() else { return };
+                let facts = [("event", "dropped".into()), ("log", "access".into()), ("lines", lines.into())];
+                logging::event(Level::Warn, "lines of the access log were dropped", &facts);
             }
         }
-    }
-}
-
-/// Whether a write would not wait: a pipe that nobody reads, a terminal that is stopped.
-fn takes_now(file: &File) -> io::Result<()> {
-    let kind = file.metadata()?.file_type();
-    if !kind.is_fifo() && !kind.is_socket() && !kind.is_char_device() {
-        return Ok(());
-    }
-    let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-    match poll(&mut fds, PollTimeout::ZERO)? {
-        0 => Err(io::ErrorKind::WouldBlock.into()),
-        _ => Ok(()),
+        self.told.set(Some(Time::now()));
     }
 }
 

@@ -13,8 +13,9 @@ use nix::{errno::Errno, fcntl::OFlag, unistd};
 #[cfg(feature = "control")]
 use crate::sys::luggage::{Luggage, Ticket, claim};
 
-/// The longest line, in bytes; what is longer is given away in pieces.
-pub const LONGEST: usize = 8 * 1024;
+/// The longest line, in bytes; what is longer is given away in pieces. With what the log adds it is still one write
+/// into a pipe.
+pub const LONGEST: usize = 3 * 1024;
 
 /// How much is read at once: a program that floods may not keep its reader from the others.
 const PORTION: usize = 64 * 1024;

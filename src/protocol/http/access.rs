@@ -49,6 +49,23 @@ pub struct Asked<'a> {
     pub agent: Option<&'a [u8]>,
 }
 
+impl Entry<'_> {
+    /// The same with at most so many bytes of each thing that the client wrote.
+    #[must_use]
+    pub fn cut(self, most: usize) -> Self {
+        let text = |text: &'_ str| text.floor_char_boundary(most);
+        let asked = self.asked.map(|asked| Asked {
+            method: &asked.method[..text(asked.method)],
+            target: &asked.target[..text(asked.target)],
+            host: asked.host.map(|host| &host[..host.len().min(most)]),
+            referer: asked.referer.map(|referer| &referer[..referer.len().min(most)]),
+            agent: asked.agent.map(|agent| &agent[..agent.len().min(most)]),
+            ..asked
+        });
+        Self { user: self.user.map(|user| &user[..text(user)]), asked, ..self }
+    }
+}
+
 impl Version {
     const fn word(self) -> &'static str {
         match self {
