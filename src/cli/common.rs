@@ -13,6 +13,7 @@ use clap::{
 };
 use log::LevelFilter;
 
+use super::recycling::Recycling;
 use crate::{
     Error, Result, Worker,
     app::http::{AccessFormat, AccessLog},
@@ -96,6 +97,9 @@ pub struct Common {
     #[arg(long, value_name = "T", default_value = "1s", help_heading = WORKER_LIMITS, value_parser = parse::duration)]
     pub linger: Duration,
 
+    #[command(flatten)]
+    pub recycling: Recycling,
+
     /// Between two messages of a client
     #[arg(long, value_name = "T", default_value = "60s", help_heading = CLIENT_LIMITS)]
     pub idle_timeout: Limit,
@@ -144,6 +148,7 @@ impl Common {
         settings.model = self.model;
         settings.reap = self.reap;
         settings.limits = self.limits();
+        settings.recycling = self.recycling.setting();
         settings.runtime_dir = Some(runtime_dir);
         settings.pid_file = self.pid_file.as_deref().map(absolute).transpose()?;
         settings.log = LogSettings {
@@ -250,6 +255,7 @@ mod tests {
         args::{Command, Echo, Http, Line, Serve},
         usage::grammar,
     };
+    use crate::config::{self, Spread};
 
     fn common(line: &str) -> Common {
         let matches = grammar().try_get_matches_from(line.split(' ')).expect(line);
@@ -277,7 +283,7 @@ mod tests {
         let line = "forkd http -l :80 -l unix:@web -w 3 --model per-connection --reap double-fork -d --name web \
             --runtime-dir /run/x --pid-file /run/x.pid --log-file /log --log-level debug --log-format json \
             --boot-timeout 1s --liveness-timeout 6s --request-timeout 7s --drain-timeout off --linger 0s --idle-timeout 2s --header-timeout 3s \
-            --body-timeout 4s --write-timeout 5s";
+            --body-timeout 4s --write-timeout 5s --max-requests 8~9 --max-memory 1K --max-age 10s~11s";
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let expected = Settings {
             command: "http".into(),
@@ -297,6 +303,11 @@ mod tests {
                 header: seconds(3),
                 body: seconds(4),
                 write: seconds(5),
+            },
+            recycling: config::Recycling {
+                requests: Some(Spread { least: 8, jitter: 9 }),
+                memory: Some(1024),
+                age: seconds(10).zip(seconds(11)).map(|(least, jitter)| Spread { least, jitter }),
             },
             runtime_dir: Some("/run/x".into()),
             pid_file: Some("/run/x.pid".into()),

@@ -14,6 +14,7 @@ mod logging;
 mod operate;
 mod out;
 mod papers;
+mod recycling;
 mod run;
 mod scale;
 mod send;

@@ -8,8 +8,10 @@ pub mod descriptors;
 pub mod file;
 pub mod name;
 pub mod parse;
+pub mod recycling;
 pub mod runtime_dir;
 pub mod settings;
 
 pub use choices::{LogFormat, Model, Reap};
+pub use recycling::{Recycling, Spread};
 pub use settings::{Limits, LogSettings, Settings, Workers};

@@ -16,6 +16,7 @@ use std::{num::NonZero, path::PathBuf, thread, time::Duration};
 use super::{
     choices::{LogFormat, Model, Reap},
     name,
+    recycling::Recycling,
 };
 use crate::{
     error::{Error, Result},
@@ -44,6 +45,8 @@ pub struct Settings {
     pub program: Option<Program>,
     /// The limits on workers and on clients.
     pub limits: Limits,
+    /// When a worker is replaced although nothing is wrong with it.
+    pub recycling: Recycling,
     /// Where the control socket `NAME.sock` stands; `None` for a server that nobody asks.
     pub runtime_dir: Option<PathBuf>,
     /// The pid file; `None` for none, or for `NAME.pid` in the runtime directory where there is one.
@@ -109,6 +112,7 @@ impl Settings {
             reap: Reap::Wait,
             program: None,
             limits: Limits::default(),
+            recycling: Recycling::default(),
             runtime_dir: None,
             pid_file: None,
             log: LogSettings::default(),
@@ -183,6 +187,12 @@ impl Settings {
         self.workers.validate()?;
         name::check(&self.name_with_port(None), self.runtime_dir.as_deref())?;
         if let Some(program) = &self.program {
+            if self.recycling.requests.is_some() && self.model != Model::PerConnection {
+                return Err(Error::usage(
+                    "cannot replace a program by max-requests: nobody counts its requests",
+                )
+                .remedy("take max-age or max-memory"));
+            }
             program.check().map_err(|cause| Error::usage(cause.to_string()))?;
         }
         super::descriptors::check(self)

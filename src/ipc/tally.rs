@@ -64,12 +64,28 @@ pub enum Restart {
     Liveness,
     /// It worked for too long at one request.
     Request,
+    /// It had answered its share of requests.
+    MaxRequests,
+    /// It had too much memory in use.
+    MaxMemory,
+    /// It had lived for long enough.
+    MaxAge,
 }
 
 impl Restart {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Crashed, Self::Ended, Self::Boot, Self::Drain, Self::Reload, Self::Liveness, Self::Request];
+    pub const ALL: [Self; 10] = [
+        Self::Crashed,
+        Self::Ended,
+        Self::Boot,
+        Self::Drain,
+        Self::Reload,
+        Self::Liveness,
+        Self::Request,
+        Self::MaxRequests,
+        Self::MaxMemory,
+        Self::MaxAge,
+    ];
 
     /// The word for it.
     pub const fn word(self) -> &'static str {
@@ -81,6 +97,9 @@ impl Restart {
             Self::Reload => "reload",
             Self::Liveness => "liveness-timeout",
             Self::Request => "request-timeout",
+            Self::MaxRequests => "max-requests",
+            Self::MaxMemory => "max-memory",
+            Self::MaxAge => "max-age",
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Action {
     Warn { child: ChildId, warning: Warning },
     /// Read the rows of the scoreboard; answered by `Looked`.
     Look,
+    /// See how much memory each worker has in use; answered by `Weighed`.
+    Weigh,
     /// End a child and its process group: SIGKILL.
     Kill { child: ChildId },
     /// Read the configuration anew for this generation; answered by `Prepared` or `PrepareFailed`.
@@ -100,6 +102,18 @@ pub enum Limit {
     Request,
     /// Told to drain to gone.
     Drain,
+}
+
+/// A share of the work after which a worker is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
+pub enum Quota {
+    /// It has answered so many requests.
+    Requests,
+    /// It has so much memory in use.
+    Memory,
+    /// It has lived for so long.
+    Age,
 }
 
 /// One line of the story: what a log line, or the library's `on_event`, says.
@@ -183,6 +197,8 @@ pub enum Reason {
     RolledBack,
     /// It passed a limit.
     Passed(Limit, Duration),
+    /// It has done its share, and its successor is ready.
+    Spent(Quota),
 }
 
 impl std::fmt::Display for Reason {
@@ -193,6 +209,7 @@ impl std::fmt::Display for Reason {
             Self::Stop => f.write_str("stop"),
             Self::StopNow => f.write_str("stop now"),
             Self::RolledBack => f.write_str("rolled back"),
+            Self::Spent(quota) => quota.fmt(f),
             Self::Passed(limit, after) => {
                 write!(f, "{limit} limit of {} passed", humantime::format_duration(*after))
             }
@@ -207,6 +224,17 @@ impl std::fmt::Display for Limit {
             Self::Liveness => "liveness",
             Self::Request => "request",
             Self::Drain => "drain",
+        })
+    }
+}
+
+/// The names of the flags, for those who look for them.
+impl std::fmt::Display for Quota {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Requests => "max-requests",
+            Self::Memory => "max-memory",
+            Self::Age => "max-age",
         })
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         message::{Order, Report},
         scoreboard::Scoreboard,
     },
-    process::{Pid, exit::ExitStatus, signal, wait},
+    process::{Pid, exit::ExitStatus, signal, usage, wait},
 };
 #[cfg(feature = "control")]
 use {
@@ -181,9 +181,16 @@ impl Children {
     pub fn look(&self, scoreboard: &Scoreboard) -> Vec<Sight> {
         let sight = |(id, process): (&ChildId, &Process)| {
             let row = scoreboard.read(process.row);
-            Sight { child: *id, due: row.due, request_due: row.request_due, during: row.current }
+            // A connection process writes no row: for its worker a connection that is gone counts as a request.
+            let served = row.requests.max(row.accepted.saturating_sub(row.active));
+            Sight { child: *id, due: row.due, request_due: row.request_due, during: row.current, served }
         };
         self.processes.iter().map(sight).collect()
+    }
+
+    /// How much memory each has in use, where the kernel says so.
+    pub fn weigh(&self) -> Vec<(ChildId, u64)> {
+        self.processes.iter().filter_map(|(id, process)| Some((*id, usage::resident(process.pid)?))).collect()
     }
 
     /// Asks a child to drain. See signal(7).

@@ -6,8 +6,8 @@
 use std::{borrow::Borrow, rc::Rc};
 
 use super::{
+    policy::{Pausing, Policy},
     protocols::Protocols,
-    supervisor::{Pausing, Policy},
 };
 use crate::{
     ipc::ident::Generation,

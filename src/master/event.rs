@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::supervisor::Policy;
+use super::policy::Policy;
 use crate::{
     ipc::{control::Request, ident::Slot, message::Accepts},
     process::{Pid, clock::Time, exit::ExitStatus},
@@ -48,6 +48,8 @@ pub struct Sight {
     pub request_due: Option<Time>,
     /// The request that it works at.
     pub during: Option<String>,
+    /// How many requests it has answered.
+    pub served: u64,
 }
 
 /// One thing that happened.
@@ -79,6 +81,8 @@ pub enum Event {
     CrossFailed { cause: String },
     /// What stands in the rows of the children that serve.
     Looked { sights: Vec<Sight> },
+    /// How much memory each worker has in use, in bytes.
+    Weighed { weights: Vec<(ChildId, u64)> },
     /// A child was stopped: it does nothing until it goes on.
     Stopped { child: ChildId },
     /// A child that was stopped goes on.

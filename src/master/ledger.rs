@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    action::{Expectation, Limit, Reason},
+    action::{Expectation, Limit, Quota, Reason},
     slot::{Child, Stage},
 };
 use crate::{
@@ -38,7 +38,7 @@ pub struct Ledger {
     /// Upgrades that did not.
     pub failed_upgrades: u64,
     /// Workers that were replaced, by reason, in the order of [`Restart::ALL`].
-    #[cfg_attr(feature = "control", serde(default))]
+    #[cfg_attr(feature = "control", serde(default, deserialize_with = "some_restarts"))]
     pub restarts: [u64; Restart::ALL.len()],
     /// The last deaths, newest last.
     pub last_exits: VecDeque<Epitaph>,
@@ -95,6 +95,17 @@ impl Ledger {
     }
 }
 
+/// A program before this one may have known fewer reasons, which come first.
+#[cfg(feature = "control")]
+fn some_restarts<'de, D: serde::Deserializer<'de>>(
+    document: D,
+) -> Result<[u64; Restart::ALL.len()], D::Error> {
+    let known: Vec<u64> = serde::Deserialize::deserialize(document)?;
+    let mut restarts = [0; Restart::ALL.len()];
+    restarts.iter_mut().zip(known).for_each(|(place, count)| *place = count);
+    Ok(restarts)
+}
+
 /// Whether this child's death was asked for.
 pub fn expectation(child: &Child) -> Expectation {
     match child.stage {
@@ -126,6 +137,9 @@ fn given(reason: Reason) -> Option<Restart> {
         Reason::Passed(Limit::Liveness, _) => Some(Restart::Liveness),
         Reason::Passed(Limit::Request, _) => Some(Restart::Request),
         Reason::Passed(Limit::Drain, _) => Some(Restart::Drain),
+        Reason::Spent(Quota::Requests) => Some(Restart::MaxRequests),
+        Reason::Spent(Quota::Memory) => Some(Restart::MaxMemory),
+        Reason::Spent(Quota::Age) => Some(Restart::MaxAge),
         Reason::ScaledDown | Reason::Stop | Reason::StopNow | Reason::RolledBack => None,
     }
 }

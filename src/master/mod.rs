@@ -20,9 +20,11 @@ mod event;
 mod ledger;
 mod news;
 mod place;
+mod policy;
 mod program;
 mod protocols;
 mod respawn;
+mod share;
 mod slot;
 mod sources;
 #[cfg(feature = "control")]
@@ -42,10 +44,10 @@ use std::{collections::VecDeque, time::Duration};
 pub use action::{Change, Ending, News, Who};
 pub use edition::{Edition, Work};
 pub use place::Place;
+pub use policy::{Pausing, Policy};
 pub use protocols::Protocols;
 pub use respawn::RespawnPolicy;
 pub use sources::Handled;
-pub use supervisor::{Pausing, Policy};
 pub use world::{Hooks, Instruments, OnReload, Plan};
 
 use crate::process::clock::Time;

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::{
-    action::{Reason, Warning, Who},
+    action::{Quota, Reason, Warning, Who},
     event::ChildId,
+    policy::Policy,
     respawn::Respawn,
-    supervisor::Policy,
+    share::Share,
 };
 use crate::{
     ipc::{
@@ -52,6 +53,9 @@ pub struct Child {
     pub stopped: Option<Time>,
     /// What is being done about that.
     pub strike: Option<Strike>,
+    /// How far it is with its share of the work.
+    #[cfg_attr(feature = "control", serde(default))]
+    pub share: Share,
     /// What it said last about itself.
     pub words: Option<String>,
 }
@@ -121,6 +125,16 @@ impl Child {
         self.is_booting() || self.is_serving()
     }
 
+    /// Why it is being replaced although nothing is wrong with it, if it is.
+    pub fn spent(&self) -> Option<Quota> {
+        self.share.over.filter(|_| self.share.begun).map(|(_, quota)| quota)
+    }
+
+    /// Whether it is what its slot is to be filled with.
+    fn is_heir(&self, wanted: Generation) -> bool {
+        self.generation == wanted && self.is_staying() && self.spent().is_none()
+    }
+
     /// For how long it has accepted, if it does.
     pub fn ready_for(&self, now: Time) -> Option<Duration> {
         if let Stage::Serving { since } = self.stage { Some(now.since(since)) } else { None }
@@ -146,19 +160,19 @@ impl Child {
 impl Place {
     /// The child that fills the slot, or is about to, in this generation.
     pub fn heir(&self, wanted: Generation) -> Option<&Child> {
-        self.children.iter().find(|child| child.generation == wanted && child.is_staying())
+        self.children.iter().find(|child| child.is_heir(wanted))
     }
 
-    /// Those of other generations that fill it still.
+    /// Those that fill it still: of other generations, or with their share done.
     pub fn predecessors(&self, wanted: Generation) -> impl Iterator<Item = &Child> {
-        self.children.iter().filter(move |child| child.generation != wanted && child.is_staying())
+        self.children.iter().filter(move |child| child.is_staying() && !child.is_heir(wanted))
     }
 
     /// Whether nothing moves here any more: a child of this generation accepts and nobody else is in the slot, or the
     /// slot was given up and whoever is left in it serves on.
     pub fn is_settled(&self, wanted: Generation) -> bool {
         match self.children.as_slice() {
-            [only] if only.generation == wanted => only.is_serving(),
+            [only] if only.generation == wanted => only.is_serving() && only.spent().is_none(),
             others => self.respawn.given_up().is_some() && others.iter().all(Child::is_serving),
         }
     }
@@ -168,9 +182,10 @@ impl Place {
         self.children.iter().any(|child| matches!(child.stage, Stage::Killed { failed: true, .. }))
     }
 
-    /// Whether its successor is on the way while a predecessor still serves: one more process than slots.
-    pub fn is_turning(&self, wanted: Generation) -> bool {
-        self.heir(wanted).is_some_and(Child::is_booting) && self.predecessors(wanted).next().is_some()
+    /// Whether a successor is on the way while a predecessor still serves: one more process than slots.
+    pub fn is_turning(&self) -> bool {
+        let staying = || self.children.iter().filter(|child| child.is_staying());
+        staying().count() > 1 && staying().any(Child::is_booting)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use super::{
     action::{Outcome, Verdict},
     event::{Caller, Program},
-    supervisor::Policy,
+    policy::Policy,
 };
 use crate::{ipc::ident::Generation, process::clock::Time};
 

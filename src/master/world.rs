@@ -152,6 +152,7 @@ impl<'a> World<'a> {
             Action::Look => {
                 return Effect::Caused(Event::Looked { sights: self.children.look(&self.scoreboard) });
             }
+            Action::Weigh => return Effect::Caused(Event::Weighed { weights: self.children.weigh() }),
             Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),
             Action::CloseListeners => self.place.close_listeners(),
             Action::AnnounceReady => return self.announce(supervisor),

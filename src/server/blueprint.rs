@@ -144,7 +144,7 @@ impl<'a> Blueprint<'a> {
             protocols: self.protocols,
             listen: self.settings.listen.clone(),
             workers: self.settings.workers.count(),
-            policy: policy(&self.settings.limits, self.work.pausing()),
+            policy: policy(&self.settings, self.work.pausing()),
             limits: client_limits(&self.settings.limits),
             work: self.work.clone(),
         }
@@ -157,8 +157,9 @@ impl fmt::Debug for Blueprint<'_> {
     }
 }
 
-fn policy(limits: &Limits, pausing: Pausing) -> Policy {
+fn policy(Settings { limits, recycling, .. }: &Settings, pausing: Pausing) -> Policy {
     Policy {
+        recycling: *recycling,
         boot: limits.boot,
         liveness: limits.liveness,
         request: limits.request,

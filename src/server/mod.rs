@@ -13,11 +13,12 @@ mod asynchronous;
 mod blueprint;
 mod datagrams;
 mod event;
+mod limits;
 mod manager;
 mod programs;
 mod run;
 
-use std::{fmt, io, path::PathBuf, process, time::Duration};
+use std::{fmt, io, path::PathBuf, process};
 
 pub(crate) use blueprint::Blueprint;
 #[cfg(feature = "cli")]
@@ -141,42 +142,6 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn reap(mut self, reap: Reap) -> Self {
         self.settings.reap = reap;
-        self
-    }
-
-    /// How long a worker may take from fork to ready; 30 s unless told otherwise, `None` is for ever.
-    #[must_use]
-    pub fn boot_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.limits.boot = limit.into();
-        self
-    }
-
-    /// How long a worker may work without a sign of life; 60 s unless told otherwise, `None` is for ever. One that waits
-    /// is alive; [`extend_deadline`](crate::extend_deadline) asks for more.
-    #[must_use]
-    pub fn liveness_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.limits.liveness = limit.into();
-        self
-    }
-
-    /// How long a worker may work at one request without waiting for its client; for ever unless told otherwise.
-    #[must_use]
-    pub fn request_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.limits.request = limit.into();
-        self
-    }
-
-    /// How long a worker may take to finish what it has; 30 s unless told otherwise, `None` is for ever.
-    #[must_use]
-    pub fn drain_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.limits.drain = limit.into();
-        self
-    }
-
-    /// How long a client may stay silent between messages; 60 s unless told otherwise, `None` is for ever.
-    #[must_use]
-    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.limits.idle = limit.into();
         self
     }
 

@@ -283,3 +283,14 @@ fn deadline_names_the_limit_and_gives_time_to_who_asks() {
         assert_eq!(example.out.all("killed").len(), 1, "{:?}", example.out.lines());
     }
 }
+
+#[test]
+fn leak_replaces_who_has_too_much_memory_in_use() {
+    let (example, address) = Example::start("leak", &["127.0.0.1:0"]);
+    let leaky: i32 = fetch(address, "/leak").unwrap().text().parse().unwrap();
+    let line = example.out.wait(&format!("exited pid={leaky}"));
+    assert!(line.says("max-memory"), "{line}");
+    let second = eventually("another answers", || fetch(address, "/pid").ok()?.text().parse().ok());
+    assert_ne!(leaky, second);
+    assert_eq!(Process::read(second).map(|process| process.ppid), Some(example.child.id().cast_signed()));
+}

@@ -26,6 +26,7 @@ mod manager;
 mod models;
 mod orphans;
 mod programs;
+mod recycle;
 mod reload;
 mod serving;
 mod signals;

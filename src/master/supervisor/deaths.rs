@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Phase, Supervisor};
+use super::{Phase, Supervisor, recycle::AGAIN};
 use crate::ipc::message::Accepts;
 use crate::master::{
     action::News,
@@ -28,6 +28,8 @@ impl Supervisor {
         let who = child.who();
         if self.fails_turn(&child) {
             self.fail_turn(cause);
+        } else if self.acquit(&child) {
+            self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay: AGAIN });
         } else if self.phase == Phase::Starting {
             // A server that cannot start should say so, not try for ever.
             self.mourn(&child, None, cause);
@@ -46,6 +48,7 @@ impl Supervisor {
             child.stage = Stage::Serving { since: now };
             let news = News::Ready { who: child.who(), after: now.since(child.born) };
             self.tell(news);
+            self.relieve(id);
         }
     }
 
@@ -83,7 +86,7 @@ impl Supervisor {
     pub(super) fn lost(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
         if self.fails_turn(child) {
             self.fail_turn(why);
-        } else if self.is_wanted(child) {
+        } else if !self.acquit(child) && self.is_wanted(child) {
             self.mourn(child, ready_for, why);
         }
     }

@@ -13,21 +13,28 @@
 //! ```
 
 mod deaths;
+mod recycle;
 mod reload;
 mod requests;
+mod settle;
 mod upgrade;
 mod view;
 mod watch;
 
+#[cfg(test)]
+pub use recycle::AT_LEAST;
+
 use std::{mem, time::Duration};
 
 use super::{
-    action::{Action, Ending, Limit, News, Outcome, Reason, Verdict},
+    action::{Action, Limit, News, Reason},
     event::{Caller, ChildId, Event},
     ledger::Ledger,
-    respawn::{Dice, Respawn, RespawnPolicy},
+    policy::Policy,
+    respawn::{Dice, Respawn},
+    share::Share,
     slot::{Child, Place, Stage, slot_at},
-    turn::{Change, NextTurn, Progress, Turn},
+    turn::{NextTurn, Turn},
 };
 use crate::{
     ipc::{ident::Generation, message::Accepts},
@@ -39,34 +46,6 @@ pub const MOST_WORKERS: u32 = 4096;
 
 /// How much longer than the grace a child is left to end: a worker that keeps to the limit ends by itself.
 const LAST_MOMENT: Duration = Duration::from_millis(250);
-
-/// The limits that the supervisor keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
-pub struct Policy {
-    /// Fork to ready.
-    pub boot: Option<Duration>,
-    /// Without a sign of life.
-    pub liveness: Option<Duration>,
-    /// At one request.
-    pub request: Option<Duration>,
-    /// Told to drain to gone.
-    pub drain: Option<Duration>,
-    /// How deaths are answered.
-    pub respawn: RespawnPolicy,
-    /// Whether children can be told to leave the queue alone.
-    pub pausing: Pausing,
-}
-
-/// Whether children can be told to leave the queue alone.
-#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pausing {
-    /// Workers of ours can.
-    Possible,
-    /// Other programs accept by themselves.
-    Impossible,
-}
 
 /// Where in its life the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +93,9 @@ pub struct Supervisor {
     stoppers: Vec<Caller>,
     /// When the rows are to be looked at again.
     look_at: Option<Time>,
+    /// When the workers are to be weighed again.
+    #[cfg_attr(feature = "control", serde(default))]
+    weigh_at: Option<Time>,
     /// Until when the machine stood still last, and for how long.
     forgiven: (Time, Duration),
     ledger: Ledger,
@@ -141,6 +123,7 @@ impl Supervisor {
             scalers: Vec::new(),
             stoppers: Vec::new(),
             look_at: Some(now),
+            weigh_at: None,
             forgiven: (Time::ZERO, Duration::ZERO),
             ledger: Ledger::default(),
             dice: Dice::new(seed),
@@ -167,6 +150,7 @@ impl Supervisor {
             Event::Returned => self.returned(None),
             Event::CrossFailed { cause } => self.cross_failed(&cause),
             Event::Looked { sights } => self.looked(sights),
+            Event::Weighed { weights } => self.weighed(weights),
             Event::Stopped { child } => self.halted(child, Some(now)),
             Event::Continued { child } => self.halted(child, None),
             Event::Overslept { by } => self.overslept(by),
@@ -174,6 +158,8 @@ impl Supervisor {
         }
         self.enforce();
         self.look();
+        self.weigh();
+        self.recycle();
         self.reconcile();
         self.settle();
         mem::take(&mut self.actions)
@@ -187,8 +173,9 @@ impl Supervisor {
         // A delay that is over was used, or its slot waits for another's turn: only those to come count.
         let delays = vacant.filter_map(|slot| slot.respawn.allowed_at()).filter(|time| *time > self.now);
         let delays = delays.filter(|_| !self.is_stopping());
-        let look = self.look_at.filter(|_| !self.is_stopping());
-        limits.chain(delays).chain(look).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
+        let others = [self.look_at, self.weigh_at, self.next_term()].into_iter().flatten();
+        let others = others.filter(|_| !self.is_stopping());
+        limits.chain(delays).chain(others).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
     }
 
     fn enforce(&mut self) {
@@ -225,7 +212,7 @@ impl Supervisor {
         self.slots.resize_with(self.slots.len().max(fill), Place::default);
         // A slot that is wanted again later starts with a clean sheet.
         self.slots[fill..].iter_mut().for_each(|slot| slot.respawn = Respawn::default());
-        let mut turning = self.slots.iter().any(|slot| slot.is_turning(self.wanted));
+        let mut turning = self.slots.iter().any(Place::is_turning);
         for index in 0..fill {
             self.fill(index, &mut turning);
         }
@@ -245,12 +232,15 @@ impl Supervisor {
     /// other slot is being turned at this moment.
     fn fill(&mut self, index: usize, turning: &mut bool) {
         let place = &self.slots[index];
-        let predecessors: Vec<_> = place.predecessors(self.wanted).map(|child| child.id).collect();
+        let predecessors: Vec<_> =
+            place.predecessors(self.wanted).map(|child| (child.id, child.spent())).collect();
         match place.heir(self.wanted) {
             Some(heir) if heir.is_serving() => {
                 let rolled_back = self.turn.as_ref().is_some_and(Turn::has_failed);
-                let reason = if rolled_back { Reason::RolledBack } else { Reason::Replaced };
-                predecessors.into_iter().for_each(|id| self.drain(id, reason));
+                let usual = if rolled_back { Reason::RolledBack } else { Reason::Replaced };
+                for (id, spent) in predecessors {
+                    self.drain(id, spent.map_or(usual, Reason::Spent));
+                }
             }
             Some(_) => {}
             None if place.is_mourning() || !place.respawn.allows(self.now) => {}
@@ -264,86 +254,6 @@ impl Supervisor {
         }
     }
 
-    fn settle(&mut self) {
-        if self.is_stopping() {
-            return self.finish();
-        }
-        if self.phase == Phase::Starting
-            && self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving))
-        {
-            self.phase = Phase::Running;
-            self.actions.push(Action::AnnounceReady);
-        }
-        let all_ready = self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving));
-        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready)
-        {
-            turn.progress = Progress::Leaving;
-            let generation = turn.previous;
-            self.actions.push(Action::Retire { generation });
-        }
-        if self.children().all(|child| !child.is_serving() || child.accepts == self.accepts) {
-            self.answer_pausers();
-        }
-        if self.is_settled() {
-            self.end_turn();
-            self.answer_scalers();
-        }
-    }
-
-    fn end_turn(&mut self) {
-        let over = |turn: &mut Turn| turn.is_over();
-        let Some(turn) = self.turn.take_if(over) else { return };
-        let verdict = turn.verdict(self.target);
-        if verdict.outcome == Outcome::Done {
-            *match turn.change {
-                Change::Reload => &mut self.ledger.reloads,
-                Change::Upgrade => &mut self.ledger.upgrades,
-            } += 1;
-            self.tell(News::Turned { change: turn.change, generation: turn.generation });
-        }
-        for caller in turn.callers {
-            self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
-        }
-        if let Some(next) = self.next_turn.take() {
-            self.begin_turn(next);
-        }
-    }
-
-    fn answer_scalers(&mut self) {
-        if self.turn.is_some() {
-            return;
-        }
-        let given_up = self.wanted_slots().find_map(|slot| slot.respawn.given_up());
-        let verdict = match given_up {
-            None => Verdict { outcome: Outcome::Done, text: format!("{} workers", self.target) },
-            Some(why) => Verdict { outcome: Outcome::Failed, text: format!("a slot was given up: {why}") },
-        };
-        for caller in mem::take(&mut self.scalers) {
-            self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
-        }
-    }
-
-    fn answer_pausers(&mut self) {
-        let text = if self.accepts == Accepts::Paused { "paused" } else { "resumed" };
-        for caller in mem::take(&mut self.pausers) {
-            self.grant(Some(caller), text);
-        }
-    }
-
-    fn finish(&mut self) {
-        if !self.slots.is_empty() || self.phase == Phase::Finished {
-            return;
-        }
-        let phase = mem::replace(&mut self.phase, Phase::Finished);
-        for caller in mem::take(&mut self.stoppers) {
-            self.grant(Some(caller), "stopped");
-        }
-        let failure = if let Phase::Stopping { failure, .. } = phase { failure } else { None };
-        let ending = failure.map_or(Ending::Stopped, Ending::Failed);
-        self.tell(News::Stopped { ending: ending.clone() });
-        self.actions.push(Action::Finish(ending));
-    }
-
     // The three things that are ever done to a child.
 
     fn spawn(&mut self, index: usize) {
@@ -351,6 +261,7 @@ impl Supervisor {
         let child = ChildId { slot: slot_at(index), serial: self.serial };
         let deadline = self.policy.boot.map(|limit| self.now + limit);
         let stage = Stage::Booting { deadline };
+        let share = Share::draw(&self.policy.recycling, self.now, &mut self.dice);
         let (generation, born, accepts) = (self.wanted, self.now, self.accepts);
         self.slots[index].children.push(Child {
             id: child,
@@ -361,6 +272,7 @@ impl Supervisor {
             stage,
             stopped: None,
             strike: None,
+            share,
             told: accepts,
             accepts,
             words: None,

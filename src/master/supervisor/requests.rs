@@ -2,7 +2,7 @@
 
 use std::{mem, time::Duration};
 
-use super::{MOST_WORKERS, Pausing, Phase, Supervisor};
+use super::{MOST_WORKERS, Phase, Supervisor};
 use crate::ipc::{
     control::{Pace, Request, Scale},
     message::Accepts,
@@ -10,6 +10,7 @@ use crate::ipc::{
 use crate::master::{
     action::{Action, News, Outcome, Reason, Verdict},
     event::Caller,
+    policy::Pausing,
     slot::Stage,
     turn::NextTurn,
 };

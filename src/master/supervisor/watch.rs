@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Policy, Supervisor};
+use super::Supervisor;
 use crate::{
     master::{
         action::{Action, Limit, News, Reason, Warning},
@@ -33,7 +33,8 @@ impl Supervisor {
     /// How long to wait from one look at the rows to the next; none if nobody can be late.
     pub(super) fn interval(&self) -> Option<Duration> {
         let limits = [self.policy.liveness, self.policy.request].into_iter().flatten().min();
-        limits.map(|limit| (limit / LOOKS).clamp(OFTEN, SELDOM))
+        let limits = limits.map(|limit| (limit / LOOKS).clamp(OFTEN, SELDOM));
+        limits.into_iter().chain(self.count_interval()).min()
     }
 
     /// Asks for a look at the rows when it is time.
@@ -56,6 +57,7 @@ impl Supervisor {
             let shifted =
                 |due: Option<Time>| due.map(|due| if due <= forgiven.0 { due + forgiven.1 } else { due });
             let dues = [(Limit::Liveness, shifted(sight.due)), (Limit::Request, shifted(sight.request_due))];
+            self.counted(sight.child, sight.served);
             let Some(child) = self.child_mut(sight.child).filter(|child| child.is_serving()) else {
                 continue;
             };
@@ -129,18 +131,6 @@ impl Supervisor {
         if let Some(child) = self.child_mut(id) {
             child.strike = Some(Strike { warning, until, expired: false, ..strike });
             self.actions.push(Action::Warn { child: id, warning });
-        }
-    }
-}
-
-impl Policy {
-    /// How long that limit is.
-    pub fn limit(&self, limit: Limit) -> Option<Duration> {
-        match limit {
-            Limit::Boot => self.boot,
-            Limit::Liveness => self.liveness,
-            Limit::Request => self.request,
-            Limit::Drain => self.drain,
         }
     }
 }

@@ -101,6 +101,7 @@ impl ToyKernel {
     pub(super) fn become_ready(&mut self, id: ChildId) -> Event {
         if let Some(toy) = self.toys.get_mut(&id) {
             toy.life = Life::Ready;
+            toy.work.ready(self.now);
         }
         Event::Ready { child: id }
     }

@@ -37,14 +37,13 @@ impl ToyKernel {
 
     /// Slots in which a successor boots beside a serving predecessor.
     pub(super) fn turning(&self) -> usize {
-        let wanted = self.supervisor.generation();
         let (mut slot, mut heir, mut old, mut count) = (None, false, false, 0);
         for child in self.supervisor.children() {
             if slot != Some(child.id.slot) {
                 (slot, heir, old) = (Some(child.id.slot), false, false);
             }
-            heir |= child.is_booting() && child.generation == wanted;
-            old |= child.is_serving() && child.generation != wanted;
+            heir |= child.is_booting();
+            old |= child.is_serving();
             if heir && old {
                 count += 1;
                 (heir, old) = (false, false);
@@ -94,6 +93,7 @@ fn the_checks_bite() {
         (Defect::MistakeRows, "only who is late is warned"),
         (Defect::SleepUnseen, "a machine that stood still kills nobody"),
         (Defect::StopTheClock, "the loop never spins"),
+        (Defect::InflateRows, "who is replaced has done its share"),
     ] {
         // What is rare needs longer lives: a caller must wait for an upgrade that crosses.
         let mut lives = (1..200).filter_map(|seed| ToyKernel::new(seed, 16, defect).live(4_000).err());

@@ -33,28 +33,16 @@ pub(in crate::master) enum Defect {
     LoseWarning,
     /// The row of a child that waits looks like that of one that is late.
     MistakeRows,
+    /// The rows say that everybody has served more than it has.
+    InflateRows,
     /// Nobody tells the supervisor that the machine stood still.
     SleepUnseen,
 }
 
 impl ToyKernel {
     pub(super) fn sabotage(&mut self, actions: &mut Vec<Action>) {
-        let spawn = actions.iter().find(|action| matches!(action, Action::Spawn { .. })).cloned();
         let drain = actions.iter().find(|action| matches!(action, Action::Drain { .. })).cloned();
-        if let Some(Action::Spawn { child, .. }) = spawn {
-            let old = self
-                .toys
-                .iter()
-                .find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
-            if let Some(victim) = old.map(|(id, _)| *id).filter(|_| self.strikes(Defect::DrainTooEarly)) {
-                actions.push(Action::Drain { child: victim });
-            }
-            if self.strikes(Defect::SpawnTwice) {
-                let twin = ChildId { serial: u64::MAX - 1, ..child };
-                let (generation, accepts) = (self.supervisor.generation(), self.supervisor.accepts());
-                actions.push(Action::Spawn { child: twin, generation, accepts });
-            }
-        }
+        self.sabotage_births(actions);
         actions.extend(drain.filter(|_| self.strikes(Defect::DrainTwice)));
         let wanted = self.supervisor.generation();
         let kept = actions.iter().any(|action| matches!(action, Action::Retire { .. }))
@@ -78,6 +66,7 @@ impl ToyKernel {
             Action::Drain { .. } | Action::Kill { .. } => !deaf,
             Action::Warn { .. } => !unheard,
             Action::Look
+            | Action::Weigh
             | Action::Spawn { .. }
             | Action::Prepare { .. }
             | Action::Try { .. }
@@ -89,6 +78,24 @@ impl ToyKernel {
             | Action::Tell(_)
             | Action::Finish(_) => true,
         });
+    }
+
+    fn sabotage_births(&mut self, actions: &mut Vec<Action>) {
+        let spawn = actions.iter().find(|action| matches!(action, Action::Spawn { .. })).cloned();
+        if let Some(Action::Spawn { child, .. }) = spawn {
+            let old = self
+                .toys
+                .iter()
+                .find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
+            if let Some(victim) = old.map(|(id, _)| *id).filter(|_| self.strikes(Defect::DrainTooEarly)) {
+                actions.push(Action::Drain { child: victim });
+            }
+            if self.strikes(Defect::SpawnTwice) {
+                let twin = ChildId { serial: u64::MAX - 1, ..child };
+                let (generation, accepts) = (self.supervisor.generation(), self.supervisor.accepts());
+                actions.push(Action::Spawn { child: twin, generation, accepts });
+            }
+        }
     }
 
     /// Whether the planted defect shows itself now; it does so once.

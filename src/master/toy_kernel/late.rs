@@ -34,9 +34,11 @@ impl ToyKernel {
     pub(super) fn work(&mut self) -> Event {
         let due = self.now + Duration::from_millis(u64::from(1 + self.dice.below(3_000)));
         let busy = self.dice.one_in(2);
-        if let Some(toy) = self.pick(Life::Ready).and_then(|id| self.toys.get_mut(&id)) {
+        let Some(id) = self.pick(Life::Ready) else { return Event::Woke };
+        if let Some(toy) = self.toys.get_mut(&id) {
             toy.due = busy.then_some(due);
         }
+        self.worked(id);
         Event::Woke
     }
 
@@ -55,9 +57,10 @@ impl ToyKernel {
         let living = self.toys.iter().filter(|(_, toy)| !matches!(toy.life, Life::Dead(_)));
         let sight = |(id, toy): (&ChildId, &Toy)| {
             let due = if mistaken { Some(Time::ZERO) } else { toy.due };
-            Sight { child: *id, due, request_due: None, during: None }
+            Sight { child: *id, due, request_due: None, during: None, served: 0 }
         };
-        Event::Looked { sights: living.map(sight).collect() }
+        let sights = living.map(sight).collect();
+        self.served(sights)
     }
 
     pub(super) fn warn(&mut self, child: ChildId, warning: Warning) -> Result<(), Violation> {

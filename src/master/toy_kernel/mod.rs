@@ -10,6 +10,7 @@ mod change;
 mod checks;
 mod defect;
 mod late;
+mod share;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -20,10 +21,12 @@ use self::defect::Defect;
 use super::{
     action::{Action, Ending, News, Reason, Verdict, Warning},
     event::{Caller, ChildId, Event},
+    policy::{Pausing, Policy},
     respawn::{Dice, RespawnPolicy},
-    supervisor::{Pausing, Policy, Supervisor},
+    supervisor::Supervisor,
 };
 use crate::{
+    config::Recycling,
     ipc::{
         control::{Pace, Request},
         ident::Generation,
@@ -52,6 +55,7 @@ struct Toy {
     due: Option<Time>,
     stopped: bool,
     warned: Option<Warning>,
+    work: share::Work,
 }
 
 /// The world, and what was asked of it.
@@ -98,16 +102,18 @@ const POLICY: Policy = Policy {
         patience: 8,
     },
     pausing: Pausing::Possible,
+    recycling: Recycling { requests: None, memory: None, age: None },
 };
 
 impl ToyKernel {
     pub(super) fn new(seed: u64, most: u32, defect: Defect) -> Self {
         let mut dice = Dice::new(seed);
         let workers = if most > 16 { most } else { 1 + dice.below(most) };
+        let policy = Policy { recycling: share::recycling(&mut dice, most), ..POLICY };
         Self {
-            supervisor: Supervisor::new(workers, POLICY, dice.roll(), Time::ZERO),
+            supervisor: Supervisor::new(workers, policy, dice.roll(), Time::ZERO),
             toys: BTreeMap::new(),
-            policies: [(Generation::FIRST, POLICY)].into(),
+            policies: [(Generation::FIRST, policy)].into(),
             editions: [Generation::FIRST].into(),
             stillborn: BTreeSet::new(),
             owed: BTreeSet::new(),
@@ -252,6 +258,7 @@ impl ToyKernel {
             Action::Kill { child } => self.kill(child)?,
             Action::Warn { child, warning } => self.warn(child, warning)?,
             Action::Look => return Ok(Some(self.rows())),
+            Action::Weigh => return Ok(Some(self.weights())),
             Action::Tell(News::Killed { who, reason: Reason::Passed(limit, _) }) => {
                 self.passed(who.child, limit)?;
             }
@@ -283,7 +290,8 @@ impl ToyKernel {
     fn prepare(&mut self, generation: Generation) -> Event {
         let workers = self.dice.one_in(4).then(|| 1 + self.dice.below(self.most));
         let boot = Some(Duration::from_secs(u64::from(1 + self.dice.below(60))));
-        let policy = Policy { boot, ..POLICY };
+        let recycling = share::recycling(&mut self.dice, self.most);
+        let policy = Policy { boot, recycling, ..POLICY };
         self.unprepared(generation);
         if !self.strikes(Defect::MixLimits) {
             self.policies.insert(generation, policy);
@@ -301,14 +309,7 @@ impl ToyKernel {
         self.require("only a living edition is forked from", self.editions.contains(&generation))?;
         self.require("nobody is born into a program that ends", self.supervisor.crossing().is_none())?;
         self.require("nothing is spawned while stopping", !self.supervisor.is_stopping() && !self.closed)?;
-        let taken = self.toys.iter().any(|(id, toy)| {
-            id.slot == child.slot
-                && toy.generation == generation
-                && !toy.drained
-                && !toy.killed
-                && !matches!(toy.life, Life::Dead(_))
-        });
-        self.require("no slot is filled twice", !taken)?;
+        self.may_be_born(child, generation)?;
         if !self.calm && self.dice.one_in(20) {
             self.stillborn.insert(child);
             return Ok(Event::SpawnFailed { child, cause: "EAGAIN".into() });
@@ -323,6 +324,7 @@ impl ToyKernel {
                 due: None,
                 stopped: false,
                 warned: None,
+                work: share::Work::born(self.now),
             },
         );
         Ok(Event::Spawned { child, pid: Pid::from_raw(2) })

@@ -26,4 +26,4 @@ pub use trial::Trial;
 
 /// The version of [`State`] that this program writes; it reads this one and those before. It rises with every change of
 /// that document, and of the rows of the scoreboard, which old workers write on.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

@@ -1,0 +1,95 @@
+//! What came to its end: who waits for it is told.
+
+use std::mem;
+
+use super::{Phase, Supervisor};
+use crate::{
+    ipc::message::Accepts,
+    master::{
+        action::{Action, Ending, News, Outcome, Verdict},
+        slot::Child,
+        turn::{Change, Progress, Turn},
+    },
+};
+
+impl Supervisor {
+    pub(super) fn settle(&mut self) {
+        if self.is_stopping() {
+            return self.finish();
+        }
+        if self.phase == Phase::Starting
+            && self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving))
+        {
+            self.phase = Phase::Running;
+            self.actions.push(Action::AnnounceReady);
+        }
+        let all_ready = self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving));
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready)
+        {
+            turn.progress = Progress::Leaving;
+            let generation = turn.previous;
+            self.actions.push(Action::Retire { generation });
+        }
+        if self.children().all(|child| !child.is_serving() || child.accepts == self.accepts) {
+            self.answer_pausers();
+        }
+        if self.is_settled() {
+            self.end_turn();
+            self.answer_scalers();
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let over = |turn: &mut Turn| turn.is_over();
+        let Some(turn) = self.turn.take_if(over) else { return };
+        let verdict = turn.verdict(self.target);
+        if verdict.outcome == Outcome::Done {
+            *match turn.change {
+                Change::Reload => &mut self.ledger.reloads,
+                Change::Upgrade => &mut self.ledger.upgrades,
+            } += 1;
+            self.tell(News::Turned { change: turn.change, generation: turn.generation });
+        }
+        for caller in turn.callers {
+            self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
+        }
+        if let Some(next) = self.next_turn.take() {
+            self.begin_turn(next);
+        }
+    }
+
+    fn answer_scalers(&mut self) {
+        if self.turn.is_some() {
+            return;
+        }
+        let given_up = self.wanted_slots().find_map(|slot| slot.respawn.given_up());
+        let verdict = match given_up {
+            None => Verdict { outcome: Outcome::Done, text: format!("{} workers", self.target) },
+            Some(why) => Verdict { outcome: Outcome::Failed, text: format!("a slot was given up: {why}") },
+        };
+        for caller in mem::take(&mut self.scalers) {
+            self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
+        }
+    }
+
+    fn answer_pausers(&mut self) {
+        let text = if self.accepts == Accepts::Paused { "paused" } else { "resumed" };
+        for caller in mem::take(&mut self.pausers) {
+            self.grant(Some(caller), text);
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.slots.is_empty() || self.phase == Phase::Finished {
+            return;
+        }
+        let phase = mem::replace(&mut self.phase, Phase::Finished);
+        for caller in mem::take(&mut self.stoppers) {
+            self.grant(Some(caller), "stopped");
+        }
+        let failure = if let Phase::Stopping { failure, .. } = phase { failure } else { None };
+        let ending = failure.map_or(Ending::Stopped, Ending::Failed);
+        self.tell(News::Stopped { ending: ending.clone() });
+        self.actions.push(Action::Finish(ending));
+    }
+}
