@@ -16,6 +16,8 @@ mod daemon;
 mod engine;
 mod examples;
 mod explain;
+mod files;
+mod files_cut;
 mod http_strict;
 mod lab;
 mod lab_learners;

@@ -76,6 +76,15 @@ impl Launch {
         launch
     }
 
+    /// `forkd files` over a folder with nothing in it.
+    pub fn files() -> Self {
+        let mut launch = Self::new("files");
+        let root = launch.root();
+        fs::create_dir(root.path()).expect("a new folder is writable");
+        launch.arguments.push(root.path().to_string_lossy().into_owned());
+        launch
+    }
+
     /// `forkd echo`.
     pub fn echo() -> Self {
         Self::new("echo")

@@ -18,6 +18,7 @@ mod log;
 mod process;
 mod run;
 mod wait;
+mod wire;
 
 pub use chat::{Letters, Page, Reader, Talker};
 pub use client::{Answer, Client, fetch};
@@ -31,3 +32,4 @@ pub use nix::sys::signal::Signal;
 pub use process::{Process, send};
 pub use run::{Finished, forkd, forkd_command, run, run_with_input};
 pub use wait::{DEADLINE, eventually};
+pub use wire::Wire;

@@ -16,9 +16,9 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{Flock, FlockArg, OFlag, openat, renameat},
+    fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat},
     sys::{
-        stat::{Mode, futimens},
+        stat::{Mode, fstatat, futimens},
         time::TimeSpec,
     },
     unistd::{UnlinkatFlags, unlinkat},
@@ -31,14 +31,14 @@ use crate::protocol::transfer::{Cause, Entry, Kind, RUN};
 const ATTEMPTS: u8 = 16;
 
 /// How a partial file is opened. Nobody else can have made a link of it that leads elsewhere.
-const OPEN: OFlag = OFlag::O_RDWR.union(OFlag::O_CREAT).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+const OPEN: OFlag = OFlag::O_RDWR.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 /// A file that is arriving.
 #[derive(Debug)]
 pub struct Arrival {
     directory: OwnedFd,
     name: Vec<u8>,
-    partial: String,
+    attempt: u8,
     file: Flock<File>,
     entry: Entry,
 }
@@ -56,10 +56,10 @@ impl Arrival {
     pub fn begin(directory: OwnedFd, name: &[u8], entry: Entry) -> io::Result<Self> {
         for attempt in 0..ATTEMPTS {
             let partial = partial_name(name, &entry, attempt);
-            while let Some(file) = open_locked(&directory, &partial)? {
+            while let Some(file) = open_locked(&directory, &partial, OFlag::O_CREAT)? {
                 let linked = file.metadata()?.nlink() > 0;
                 if linked {
-                    return Ok(Self { directory, name: name.to_vec(), partial, file, entry });
+                    return Ok(Self { directory, name: name.to_vec(), attempt, file, entry });
                 }
                 // It was put into place between the opening and the locking.
             }
@@ -119,27 +119,59 @@ impl Arrival {
         futimens(self.file.as_fd(), &TimeSpec::UTIME_OMIT, &modified)?;
         renameat(
             self.directory.as_fd(),
-            self.partial.as_str(),
+            self.partial(self.attempt).as_str(),
             self.directory.as_fd(),
             self.name.as_slice(),
         )?;
+        self.sweep();
         Ok(())
     }
 
-    /// Ends an attempt that has failed. What has arrived stays for the next one, unless it is little, or the disk is full
-    /// of it.
+    /// Ends an attempt that has failed. What has arrived stays for the next one, unless it is little, or there is no room
+    /// for all of it.
     pub fn leave(self, cause: Cause) {
-        let full = matches!(cause, Cause::DiskFull | Cause::Quota);
-        if full || self.length().is_ok_and(|length| length < RUN as u64) {
+        let no_room = matches!(cause, Cause::DiskFull | Cause::Quota | Cause::TooLarge);
+        if no_room || self.length().is_ok_and(|length| length < RUN as u64) || self.came_otherwise() {
             // Its lock is held, so it is still ours.
-            let _ = unlinkat(self.directory.as_fd(), self.partial.as_str(), UnlinkatFlags::NoRemoveDir);
+            self.remove(self.attempt);
         }
+    }
+
+    /// Removes what other attempts have left, now that the file is there. One that somebody is still at is removed by
+    /// whoever that is.
+    fn sweep(&self) {
+        let others = (0..ATTEMPTS).filter(|attempt| *attempt != self.attempt);
+        // Attempts are numbered from the first that was free, so few are there and none is far behind.
+        for attempt in others.take_while(|attempt| *attempt < self.attempt + 2) {
+            if let Ok(Some(_locked)) = open_locked(&self.directory, &self.partial(attempt), OFlag::empty()) {
+                self.remove(attempt);
+            }
+        }
+    }
+
+    /// Whether the very file that was to come stands in its place: another attempt has brought it.
+    fn came_otherwise(&self) -> bool {
+        let place = fstatat(self.directory.as_fd(), self.name.as_slice(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        place.is_ok_and(|there| {
+            let (size, modified) = (self.entry.size.cast_signed(), self.entry.modified);
+            (there.st_size, there.st_mtime, there.st_mtime_nsec) == (size, modified.0, modified.1.into())
+        })
+    }
+
+    fn remove(&self, attempt: u8) {
+        let partial = self.partial(attempt);
+        // Where it cannot be removed, it stays: it harms nobody.
+        let _ = unlinkat(self.directory.as_fd(), partial.as_str(), UnlinkatFlags::NoRemoveDir);
+    }
+
+    fn partial(&self, attempt: u8) -> String {
+        partial_name(&self.name, &self.entry, attempt)
     }
 }
 
 /// Opens a partial file and locks it; `None` when somebody else holds it.
-fn open_locked(directory: &OwnedFd, partial: &str) -> io::Result<Option<Flock<File>>> {
-    let file = openat(directory.as_fd(), partial, OPEN, Mode::from_bits_truncate(0o666))?;
+fn open_locked(directory: &OwnedFd, partial: &str, how: OFlag) -> io::Result<Option<Flock<File>>> {
+    let file = openat(directory.as_fd(), partial, OPEN | how, Mode::from_bits_truncate(0o666))?;
     match Flock::lock(File::from(file), FlockArg::LockExclusiveNonblock) {
         Ok(file) => Ok(Some(file)),
         Err((_, Errno::EAGAIN)) => Ok(None),

@@ -18,6 +18,7 @@
 mod arrival;
 pub mod client;
 mod digest;
+mod known;
 mod place;
 mod receive;
 mod send;
@@ -25,8 +26,8 @@ mod session;
 
 use std::{cell::RefCell, io, path::Path, rc::Rc};
 
-use self::place::Place;
 pub use self::session::Transfer;
+use self::{known::Known, place::Place};
 use crate::{
     protocol::transfer::RUN,
     worker::session::{Application, Peer},
@@ -52,6 +53,7 @@ struct Desk {
     access: Access,
     /// Room for one run, of which none needs its own.
     scratch: RefCell<Box<[u8]>>,
+    known: RefCell<Known>,
 }
 
 impl Files {
@@ -62,7 +64,7 @@ impl Files {
     pub fn open(directory: impl AsRef<Path>, access: Access) -> io::Result<Self> {
         let place = Place::open(directory.as_ref())?;
         let scratch = RefCell::new(vec![0; RUN].into_boxed_slice());
-        Ok(Self(Rc::new(Desk { place, access, scratch })))
+        Ok(Self(Rc::new(Desk { place, access, scratch, known: RefCell::default() })))
     }
 }
 

@@ -107,17 +107,17 @@ impl Transfer {
     }
 
     fn digests(&self, part: Part) -> Result<Vec<Digest>, Problem> {
-        let scratch = &mut self.desk.scratch.borrow_mut();
+        let (known, scratch) = (&mut self.desk.known.borrow_mut(), &mut self.desk.scratch.borrow_mut());
         match &self.doing {
             Doing::Nothing => Err(Cause::Malformed.into()),
-            Doing::Sending(departure) => departure.digests(part, scratch),
+            Doing::Sending(departure) => departure.digests(part, known, scratch),
             Doing::Receiving(incoming) => incoming.digests(part, scratch),
         }
     }
 
     fn pull(&self, part: Part, io: &mut Exchange<'_>) -> Result<(), Problem> {
         let Doing::Sending(departure) = &self.doing else { return Err(Cause::Malformed.into()) };
-        let digests = departure.digests(part, &mut self.desk.scratch.borrow_mut())?;
+        let digests = self.digests(part)?;
         say(io, &Message::Run(part, digests));
         let file = std::sync::Arc::clone(&departure.file);
         io.output().file(FileRange { file, range: part.offset..part.end() });

@@ -43,7 +43,7 @@ pub enum Message {
 }
 
 /// A part of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Part {
     /// Where it begins.
     pub offset: u64,

@@ -1,5 +1,4 @@
-//! Fetching a file: runs are asked for ahead of their arrival, held against their digests, and written by a second thread
-//! meanwhile.
+//! Fetching a file: runs are asked for ahead of their arrival, and finished by other threads meanwhile.
 
 use std::{
     fs::File,
@@ -9,14 +8,17 @@ use std::{
         unix::{ffi::OsStrExt, fs::FileExt},
     },
     path::Path,
-    sync::mpsc::{self, Receiver, Sender, SyncSender},
     thread,
 };
 
-use super::{Client, Failure, Progress, unexpected};
+use super::{
+    Client, Failure, Progress,
+    finish::{Came, Finishers},
+    unexpected,
+};
 use crate::{
     app::transfer::{arrival::Arrival, digest::digests},
-    protocol::transfer::{Cause, Digest, Entry, Message, Part, Problem, RUN, WINDOW, runs},
+    protocol::transfer::{Cause, Digest, Entry, Message, Part, RUN, WINDOW, runs},
 };
 
 impl Client {
@@ -51,16 +53,8 @@ impl Client {
         // First shorter, then longer: what follows is a hole.
         arrival.set_length(kept).map_err(Failure::Local)?;
         progress(Progress { kept, there: kept, size });
-        let (full, to_write) = mpsc::sync_channel::<(Part, Vec<u8>)>(WINDOW);
-        let (written, empty) = mpsc::channel();
-        thread::scope(|scope| {
-            let writer = scope.spawn(move || write(arrival, &to_write, &written));
-            let mut there = |end| progress(Progress { kept, there: end, size });
-            let read = self.read_runs(kept, size, full, &empty, &mut there);
-            let written = writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer panicked")));
-            // What the writer says is the reason why the reader ended, if both failed.
-            written.map_err(Failure::Local).and(read)
-        })?;
+        let mut there = |there| progress(Progress { kept, there, size });
+        thread::scope(|scope| self.read_runs(kept, size, &mut Finishers::start(scope, arrival), &mut there))?;
         arrival.set_length(size).map_err(Failure::Local)
     }
 
@@ -68,8 +62,7 @@ impl Client {
         &mut self,
         from: u64,
         size: u64,
-        full: SyncSender<(Part, Vec<u8>)>,
-        empty: &Receiver<Vec<u8>>,
+        finishers: &mut Finishers,
         there: &mut dyn FnMut(u64),
     ) -> Result<(), Failure> {
         let mut ahead = runs(from, size);
@@ -77,26 +70,31 @@ impl Client {
             self.say(&Message::Pull(part))?;
         }
         for part in runs(from, size) {
-            let mut bytes = empty.try_recv().unwrap_or_default();
-            bytes.resize(part.length, 0);
-            let Message::Run(came, expected) = self.hear()? else { return Err(unexpected()) };
-            if came != part {
-                return Err(unexpected());
+            let mut bytes = Vec::new();
+            if finishers.are_busy()
+                && let Some(finished) = finishers.next()
+            {
+                let finished = finished?;
+                there(finished.part.end());
+                bytes = finished.bytes;
             }
-            self.stream.read_exact(&mut bytes).map_err(Failure::Connection)?;
+            let expected = self.read_run(part, &mut bytes)?;
             if let Some(next) = ahead.next() {
                 self.say(&Message::Pull(next))?;
             }
-            if digests(&bytes) != expected {
-                return Err(Failure::Refused(Problem::from(Cause::Corrupt)));
-            }
-            if full.send((part, bytes)).is_err() {
-                // The writer has failed, and says why.
-                return Ok(());
-            }
-            there(part.end());
+            finishers.give(Came { part, bytes, expected });
         }
-        Ok(())
+        finishers.try_for_each(|finished| finished.map(|run| there(run.part.end())))
+    }
+
+    fn read_run(&mut self, part: Part, bytes: &mut Vec<u8>) -> Result<Vec<Digest>, Failure> {
+        let Message::Run(came, expected) = self.hear()? else { return Err(unexpected()) };
+        if came != part {
+            return Err(unexpected());
+        }
+        bytes.resize(part.length, 0);
+        self.stream.read_exact(bytes).map_err(Failure::Connection)?;
+        Ok(expected)
     }
 
     /// How much of a file here is the same as the one that is open there, of its first `have` bytes.
@@ -124,17 +122,6 @@ fn read(file: &File, part: Part, buffer: &mut [u8]) -> Result<Vec<Digest>, Failu
     let buffer = &mut buffer[..part.length];
     file.read_exact_at(buffer, part.offset).map_err(Failure::Local)?;
     Ok(digests(buffer))
-}
-
-/// Writes what comes, and gives the empty buffers back.
-fn write(arrival: &Arrival, full: &Receiver<(Part, Vec<u8>)>, empty: &Sender<Vec<u8>>) -> io::Result<()> {
-    while let Ok((part, bytes)) = full.recv() {
-        arrival.set_length(part.end())?;
-        arrival.write(&bytes, part.offset)?;
-        // The reader may have ended: then nobody needs it.
-        let _ = empty.send(bytes);
-    }
-    Ok(())
 }
 
 /// The directory of a place on this side, and the name there.

@@ -12,6 +12,7 @@
 //! ```
 
 mod fetch;
+mod finish;
 mod store;
 
 use std::{
@@ -178,9 +179,14 @@ impl Client {
     fn broken(&mut self, error: io::Error) -> Failure {
         loop {
             match self.hear() {
-                Err(Failure::Refused(problem)) => return Failure::Refused(problem),
-                Err(_) => return Failure::Connection(error),
+                // Its bytes stand behind it.
+                Ok(Message::Run(part, _)) => {
+                    let bytes = &mut self.stream.by_ref().take(part.length as u64);
+                    let _ = io::copy(bytes, &mut io::sink());
+                }
                 Ok(_) => {}
+                Err(Failure::Refused(problem)) => return Failure::Refused(problem),
+                Err(Failure::Connection(_) | Failure::Local(_)) => return Failure::Connection(error),
             }
         }
     }
