@@ -71,10 +71,32 @@ impl State {
     }
 }
 
+impl Reading {
+    /// What is taken from a row whose first word no child of ours has written: the rest is not its either.
+    const fn unwritten() -> Self {
+        Self {
+            state: State::Booting,
+            accepted: 0,
+            active: 0,
+            requests: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            beat: Time::ZERO,
+            due: None,
+            request_due: None,
+            current: None,
+            current_since: None,
+        }
+    }
+}
+
 impl Row {
     /// What stands in the row; whatever stands there, there is an answer.
     pub fn read(&self) -> Reading {
         let cells = self.cells();
+        if !Phase::is_one(cells.get(Word::Phase)) {
+            return Reading::unwritten();
+        }
         let (current, current_since) = self.current().unzip();
         let active = self.active();
         Reading {
@@ -187,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_was_written_over_says_nothing() {
+        let row = Row::detached();
+        row.cells().0.iter().for_each(|word| word.store(u64::MAX, Relaxed));
+        assert_eq!(row.read(), Row::detached().read());
+    }
+
+    #[test]
     fn a_child_that_died_while_it_wrote_shows_no_request() {
         let row = Row::detached();
         row.begin(b"GET /");
@@ -203,6 +232,7 @@ mod tests {
             }
             row.read();
             // And with a text that looks readable.
+            row.cells().set(Word::Phase, Phase::Ready as u64);
             row.cells().set(Word::Sequence, 2);
             row.cells().set(Word::Length, length);
             let current = row.read().current;

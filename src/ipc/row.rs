@@ -78,6 +78,13 @@ pub(super) enum Phase {
     Gone,
 }
 
+impl Phase {
+    /// Whether a word is one of them.
+    pub(super) const fn is_one(word: u64) -> bool {
+        word <= Self::Gone as u64
+    }
+}
+
 /// A child's row, as that child writes it: a handle that is cheap to clone.
 ///
 /// There must be one writer at a time; with two, counts may be lost, and nothing worse happens.

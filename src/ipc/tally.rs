@@ -189,7 +189,7 @@ fn add_up(Board { rows, server }: Board<'_>) -> Totals {
     // The number is the master's, but anybody can write it: there are no more rows than there are.
     let taken = usize::try_from(server.at(FRESH)).unwrap_or(usize::MAX);
     for row in rows.chunks_exact(WORDS).take(taken.min(ROWS as usize)).map(Cells) {
-        if row.get(Word::Phase) == Phase::Gone as u64 {
+        if row.get(Word::Phase) == Phase::Gone as u64 || !Phase::is_one(row.get(Word::Phase)) {
             continue;
         }
         totals.add(row);

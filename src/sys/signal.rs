@@ -14,7 +14,7 @@ use std::{
 
 use signal_hook::SigId;
 
-use super::{check, timer::arm_deadline};
+use super::{check, fork::in_a_copy, timer::arm_deadline};
 
 /// What a process does at a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,8 @@ pub fn on_stop(signal: i32, handler: Arc<StopHandler>) -> io::Result<SigId> {
 /// Runs `answer` at a SIGABRT that this process sent, through signal-hook; one that comes from elsewhere, as by
 /// abort(3), is left to end the process.
 ///
-/// The answer may allocate, although malloc(3) may be what was interrupted: who is warned has been stuck for longer
-/// than it may, and is killed next in any case.
+/// The answer is given by a copy of this process, since it may allocate, although malloc(3) may be what was interrupted:
+/// this process does no more than to make the copy. See [`in_a_copy`].
 ///
 /// # Errors
 /// Those of sigaction(2).
@@ -117,13 +117,13 @@ pub fn on_warning(sender: nix::unistd::Pid, answer: impl Fn() + Sync + Send + 's
         // SAFETY: the sender stands in the information of every signal that kill(2) sends.
         let by_kill = info.si_code == libc::SI_USER && unsafe { info.si_pid() } == sender.as_raw();
         if by_kill {
-            answer();
+            in_a_copy(&answer);
         } else {
             let _ = restore_default(libc::SIGABRT);
             let _ = signal_hook::low_level::raise(libc::SIGABRT);
         }
     };
-    // SAFETY: see above for what the answer may do; it does not panic.
+    // SAFETY: a comparison, and clone; or sigaction and raise. No allocation, no lock, no panic.
     unsafe { signal_hook_registry::register_sigaction(libc::SIGABRT, warned) }
 }
 

@@ -40,7 +40,8 @@ pub fn extend_deadline(time: Duration) {
     }
 }
 
-/// Makes this worker answer its master's warning with where it is.
+/// Makes this worker answer its master's warning with where it is. A copy of it does that: a signal handler must not take
+/// a backtrace, and the copy stands at the same place.
 pub(super) fn prepare(row: &Row, line: &Channel<Report, Order>, master: Pid) {
     let _ = OWN.set((getpid(), row.clone()));
     let listening = line.as_fd().try_clone_to_owned().and_then(|line| {
