@@ -6,7 +6,7 @@
 
 use std::{
     env,
-    io::{self, IoSliceMut},
+    io::{self, IoSlice, IoSliceMut},
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -17,8 +17,8 @@ use nix::{
     cmsg_space,
     errno::Errno,
     sys::socket::{
-        AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, bind,
-        getsockname, recvmsg, sendto, setsockopt, socket, sockopt,
+        AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
+        UnixCredentials, bind, getsockname, recvmsg, sendmsg, setsockopt, socket, sockopt,
     },
     unistd::geteuid,
 };
@@ -96,14 +96,32 @@ impl NotifySocket {
 /// It never waits: a manager that does not listen is no reason not to serve. So does everything that fails here pass in
 /// silence. sd_notify(3).
 pub fn tell(states: &str) {
+    send(states, None);
+}
+
+/// Gives the manager a descriptor to keep under this name, for the next start. sd_notify(3), `FDSTORE=1`.
+pub fn entrust(name: &str, fd: BorrowedFd<'_>) {
+    send(&format!("FDSTORE=1\nFDNAME={name}"), Some(fd));
+}
+
+/// Has the manager drop all that it keeps under this name.
+pub fn take_back(name: &str) {
+    tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
+}
+
+fn send(states: &str, fd: Option<BorrowedFd<'_>>) {
     let Some(name) = env::var_os("NOTIFY_SOCKET") else { return };
     let address = match name.as_bytes() {
         [b'@', name @ ..] => UnixAddr::new_abstract(name),
         path => UnixAddr::new(path),
     };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let sent = socket(AddressFamily::Unix, SockType::Datagram, flags, None)
-        .and_then(|socket| sendto(socket.as_raw_fd(), states.as_bytes(), &address?, MsgFlags::MSG_NOSIGNAL));
+    let fds: Vec<_> = fd.iter().map(AsRawFd::as_raw_fd).collect();
+    let passed: Vec<_> = fd.iter().map(|_| ControlMessage::ScmRights(&fds)).collect();
+    let sent = socket(AddressFamily::Unix, SockType::Datagram, flags, None).and_then(|socket| {
+        let states = [IoSlice::new(states.as_bytes())];
+        sendmsg(socket.as_raw_fd(), &states, &passed, MsgFlags::MSG_NOSIGNAL, Some(&address?))
+    });
     if let Err(cause) = sent {
         log::debug!("cannot tell {name:?} how this server is: {cause}");
     }

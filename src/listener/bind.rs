@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{
     addr::Address,
     error::{BindError, Refusal},
-    group, inherit,
+    group, inherit, kept,
     unix::{self, Access, Place},
 };
 use crate::sys;
@@ -63,20 +63,21 @@ pub enum Local {
 /// TCP: a restart takes the port at once, though old connections linger (`SO_REUSEADDR`), and accepted connections
 /// send small answers at once (`TCP_NODELAY`, which they inherit). Unix-domain: the socket is for user and group,
 /// mode 0660; a file left by a dead server is replaced if it is ours and nobody answers there. A socket that was
-/// inherited is used as it is. socket(2), bind(2), listen(2), tcp(7), unix(7).
+/// inherited is used as it is, and so is one that a service manager has kept for this address. socket(2), bind(2), listen(2), tcp(7), unix(7).
 ///
 /// # Errors
 /// When the address is taken, forbidden, not of this machine or cannot be: each with its remedy.
 pub fn bind(address: &Address, backlog: u32) -> Result<Listener, BindError> {
-    let opened = match address {
-        Address::Tcp(inet) => one(*inet, Kind::Stream, backlog),
-        Address::Udp(inet) => one(*inet, Kind::Datagram, backlog),
-        Address::AnyTcp(port) => any(*port, Kind::Stream, backlog),
-        Address::AnyUdp(port) => any(*port, Kind::Datagram, backlog),
-        Address::Abstract(name) => unix::bind_abstract(name, backlog),
-        Address::Fd(number) => inherit::descriptor(*number),
-        Address::Systemd(name) => inherit::named(name),
-        Address::Unix(path) => return bind_path(address, path, Access::Group, backlog),
+    let opened = match (kept::find(address), address) {
+        (Some(kept), _) => Ok(kept),
+        (None, Address::Tcp(inet)) => one(*inet, Kind::Stream, backlog),
+        (None, Address::Udp(inet)) => one(*inet, Kind::Datagram, backlog),
+        (None, Address::AnyTcp(port)) => any(*port, Kind::Stream, backlog),
+        (None, Address::AnyUdp(port)) => any(*port, Kind::Datagram, backlog),
+        (None, Address::Abstract(name)) => unix::bind_abstract(name, backlog),
+        (None, Address::Fd(number)) => inherit::descriptor(*number),
+        (None, Address::Systemd(name)) => inherit::named(name),
+        (None, Address::Unix(path)) => return bind_path(address, path, Access::Group, backlog),
     };
     opened
         .and_then(|socket| Listener::over(address, socket, None))

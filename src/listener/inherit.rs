@@ -50,6 +50,22 @@ pub(super) fn named(name: &str) -> Result<Socket, Refusal> {
     descriptor(find(passed, name)?)
 }
 
+/// The first passed socket with a name like this that listens and that nobody has taken.
+pub(super) fn take(named: impl Fn(&str) -> bool) -> Option<Socket> {
+    numbers(named).into_iter().find_map(|(_, number)| descriptor(number).ok())
+}
+
+/// The passed sockets with a name like this, taken or not.
+pub(super) fn numbers(named: impl Fn(&str) -> bool) -> Vec<(String, RawFd)> {
+    let passed = passed().as_ref().map_or(&[][..], Vec::as_slice);
+    passed.iter().filter(|(name, _)| named(name)).cloned().collect()
+}
+
+/// A text as the name of a socket may be: visible ASCII, and no colon, which stands between names.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() && c != ':' { c } else { '-' }).collect()
+}
+
 fn passed() -> &'static Passed {
     static PASSED: OnceLock<Passed> = OnceLock::new();
     PASSED.get_or_init(|| {

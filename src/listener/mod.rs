@@ -17,6 +17,7 @@ pub mod bind;
 mod error;
 mod group;
 pub mod inherit;
+pub mod kept;
 #[cfg(feature = "control")]
 pub mod packed;
 pub mod peer;

@@ -78,13 +78,15 @@ impl World<'_> {
         generation: Generation,
         row: RowId,
     ) -> Result<Process, ProgramError> {
-        let listen = self.editions.get(generation).map_or(&[][..], |edition| &edition.listen);
+        let edition = self.editions.get(generation);
+        let listen = edition.map_or(&[][..], |edition| &edition.listen);
         let newborn = Newborn {
             child,
             generation,
             name: &self.place.name,
             listeners: edition::choose(listen, self.place.listeners.iter().collect()),
             row: self.scoreboard.row(row),
+            liveness: edition.and_then(|edition| edition.policy.liveness),
         };
         let (pid, voices) = program::start(program, newborn)?;
         if program.readiness() == Readiness::Exec {

@@ -35,6 +35,7 @@ mod toy_kernel;
 mod turn;
 #[cfg_attr(not(feature = "control"), path = "no_upgrade.rs")]
 pub mod upgrade;
+mod watchdog;
 mod world;
 
 #[cfg(feature = "control")]
@@ -55,6 +56,7 @@ use event::Event;
 use supervisor::Supervisor;
 #[cfg(feature = "control")]
 use upgrade::{Beginning, State};
+use watchdog::Watchdog;
 use world::{Effect, World};
 
 /// A loop that wakes so much later than it meant to was not let run: the machine stood still, or this process did.
@@ -66,6 +68,8 @@ pub struct Master<'a> {
     world: World<'a>,
     /// What the supervisor is told before anything else.
     first: Event,
+    /// A service manager that wants to hear that all is well.
+    watchdog: Option<Watchdog>,
 }
 
 impl<'a> Master<'a> {
@@ -73,7 +77,8 @@ impl<'a> Master<'a> {
     pub fn new(plan: Plan<'a>, instruments: Instruments, hooks: Hooks<'a>, seed: u64) -> Self {
         let edition = &plan.edition;
         let supervisor = Supervisor::new(edition.workers, edition.policy, seed, Time::now());
-        Self { supervisor, world: World::new(plan, instruments, hooks), first: Event::Woke }
+        let world = World::new(plan, instruments, hooks);
+        Self { supervisor, world, first: Event::Woke, watchdog: Watchdog::of_this_process() }
     }
 
     /// The master of a trial: one worker, which accepts nobody, is brought to ready and sent away.
@@ -111,7 +116,8 @@ impl<'a> Master<'a> {
             Beginning::Returned => Event::Returned,
             Beginning::Spared(cause) => Event::CrossFailed { cause },
         };
-        Ok(Self { supervisor, world: World::resume(plan, hooks, handled, state)?, first })
+        let world = World::resume(plan, hooks, handled, state)?;
+        Ok(Self { supervisor, world, first, watchdog: Watchdog::of_this_process() })
     }
 
     /// Serves until it is asked to stop or no worker is left; then every child was reaped and nothing is left behind.
@@ -130,7 +136,9 @@ impl<'a> Master<'a> {
                 events = vec![self.world.cross(program, &self.supervisor)];
                 continue;
             }
-            let (began, deadline) = (Time::now(), self.supervisor.next_deadline());
+            let heartbeat = self.watchdog.as_ref().map(Watchdog::deadline);
+            let (began, deadline) =
+                (Time::now(), [self.supervisor.next_deadline(), heartbeat].into_iter().flatten().min());
             events = self.world.wait(deadline);
             let now = Time::now();
             if deadline.is_some_and(|deadline| now.since(deadline) > OVERSLEPT) {
@@ -138,6 +146,9 @@ impl<'a> Master<'a> {
             }
             // Deadlines are looked at last: what a child has said counts before the limit on saying it.
             events.push(Event::Woke);
+            if let Some(watchdog) = &mut self.watchdog {
+                watchdog.look(&self.supervisor, now);
+            }
         }
     }
 

@@ -3,14 +3,19 @@
 //! Nothing is given back when one of these is merely dropped: a forked child drops its copies too. [`Place::leave`] is
 //! the master's to call, once.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
 #[cfg(feature = "control")]
 use {super::upgrade::State, crate::listener::packed::Packed, std::io};
 
 use crate::{
     config::{Settings, runtime_dir},
     error::{Error, Result},
-    listener::{self, Address, BindError, Listener},
+    ipc::notify,
+    listener::{self, Address, BindError, Listener, kept},
     process::pidfile::{PidFile, PidFileError},
 };
 
@@ -31,6 +36,8 @@ pub struct Place {
     pub pid_file: Option<PidFile>,
     /// Where requests come in.
     pub control: Option<Listener>,
+    /// The names under which a service manager keeps listeners of ours.
+    entrusted: Vec<String>,
 }
 
 impl Place {
@@ -59,7 +66,7 @@ impl Place {
         let claimed = || -> io::Result<Self> {
             let listeners = state.listeners.iter().cloned().map(Packed::unpack).collect::<io::Result<_>>()?;
             let pid_file = state.pid_file.clone().map(PidFile::unpack).transpose()?;
-            Ok(Self { name: state.name.clone(), listeners, pid_file, control: None })
+            Ok(Self { name: state.name.clone(), listeners, pid_file, ..Self::default() })
         };
         let mut place = claimed().map_err(|cause| Error::system("take over what was open", cause))?;
         place.listen(&settings.listen)?;
@@ -134,6 +141,30 @@ impl Place {
             }
         }
         self.listeners = kept;
+    }
+
+    /// Gives a service manager the listeners to keep, so that their queues outlive this process, and takes back those
+    /// that are no longer listened on.
+    ///
+    /// A name may mean several sockets and is taken back as a whole: so whatever still has it is given again.
+    pub fn entrust(&mut self) {
+        let name = |listener: &Listener| kept::name(listener.address());
+        let names: Vec<_> = self.listeners.iter().filter_map(name).collect();
+        let mut before = std::mem::replace(&mut self.entrusted, names.clone());
+        before.extend(kept::drop_rest());
+        let count = |among: &[String], name: &String| among.iter().filter(|other| *other == name).count();
+        let mut gone: Vec<_> =
+            before.iter().filter(|name| count(&names, name) < count(&before, name)).collect();
+        gone.dedup();
+        gone.iter().for_each(|name| notify::take_back(name));
+        for (name, listener) in self.listeners.iter().filter_map(|one| Some((name(one)?, one))) {
+            if !before.contains(&name)
+                || gone.contains(&&name)
+                || count(&names, &name) > count(&before, &name)
+            {
+                notify::entrust(&name, listener.as_fd());
+            }
+        }
     }
 
     /// Takes no new client any more. The queues live as long as a worker holds them.

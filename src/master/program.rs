@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd},
+    time::Duration,
 };
 
 use log::{Level, kv::Value};
@@ -18,7 +19,7 @@ use crate::{
         notify::{Note, NotifySocket},
         row::Row,
     },
-    listener::{Address, Listener, Local},
+    listener::{Address, Listener, Local, inherit},
     logging,
     process::{
         Pid,
@@ -43,6 +44,8 @@ pub struct Voices {
     output: Output,
     error: Output,
     row: Row,
+    /// How long it may keep silent once it has said `WATCHDOG=1`.
+    liveness: Option<Duration>,
     speaker: Speaker,
     /// The last line of its standard error, or else of its output: what it says before it fails is why.
     last: Option<(Stream, String)>,
@@ -76,6 +79,8 @@ pub struct Newborn<'a> {
     pub listeners: Vec<&'a Listener>,
     /// The row that is written for it.
     pub row: Row,
+    /// How long it may keep silent once it has said that it is alive.
+    pub liveness: Option<Duration>,
 }
 
 /// Starts the program; it runs when this returns.
@@ -84,7 +89,7 @@ pub struct Newborn<'a> {
 /// What kept it from running, by its name.
 pub fn start(program: &Program, newborn: Newborn<'_>) -> Result<(Pid, Voices), ProgramError> {
     let image = Image::new(program)?;
-    let Newborn { child, generation, name, listeners, row } = newborn;
+    let Newborn { child, generation, name, listeners, row, liveness } = newborn;
     let fault = |cause: io::Error| ProgramError { program: program.to_string(), cause };
     // A program expects to wait in accept(2), as sd_listen_fds(3) has it; ours never do.
     listeners.iter().try_for_each(|listener| listener.make_blocking()).map_err(fault)?;
@@ -92,21 +97,25 @@ pub fn start(program: &Program, newborn: Newborn<'_>) -> Result<(Pid, Voices), P
     let (output, stdout) = Output::pipe().map_err(fault)?;
     let (error, stderr) = Output::pipe().map_err(fault)?;
     let notify = NotifySocket::new(None).map_err(fault)?;
+    let mut environment = vec![
+        ("NOTIFY_SOCKET", notify.name().to_owned()),
+        ("FORKD_SLOT", child.slot.to_string()),
+        ("FORKD_GENERATION", generation.to_string()),
+        ("FORKD_NAME", name.to_owned()),
+    ];
+    if let Some(liveness) = liveness.filter(|_| program.readiness() == Readiness::Notify) {
+        environment.push(("WATCHDOG_USEC", liveness.as_micros().to_string()));
+    }
     let pid = image.start(&Birth {
         stdio: [nothing.as_fd(), stdout.as_fd(), stderr.as_fd()],
         sockets: listeners.iter().map(|listener| (listener.as_fd(), socket_name(listener))).collect(),
-        environment: vec![
-            ("NOTIFY_SOCKET", notify.name().to_owned()),
-            ("FORKD_SLOT", child.slot.to_string()),
-            ("FORKD_GENERATION", generation.to_string()),
-            ("FORKD_NAME", name.to_owned()),
-        ],
+        environment,
     })?;
     if program.readiness() == Readiness::Exec {
         row.ready();
     }
     let speaker = Speaker { child, generation, pid };
-    Ok((pid, Voices { notify, output, error, row, speaker, last: None }))
+    Ok((pid, Voices { notify, output, error, row, liveness, speaker, last: None }))
 }
 
 /// What `$LISTEN_FDNAMES` calls a socket: the name that systemd gave it, or its kind and port.
@@ -122,8 +131,8 @@ fn socket_name(listener: &Listener) -> String {
         }
         (_, Local::Abstract(name)) => format!("unix-{name}"),
     };
-    // sd_listen_fds_with_names(3): no colon, which stands between names, nothing but visible ASCII.
-    name.chars().map(|c| if c.is_ascii_graphic() && c != ':' { c } else { '-' }).collect()
+    // sd_listen_fds_with_names(3).
+    inherit::plain(&name)
 }
 
 impl Voices {
@@ -163,7 +172,8 @@ impl Voices {
                 self.row.begin(status.as_bytes());
                 self.speaker.tell(Level::Info, "status", &status, None);
             }
-            Note::Alive => self.row.beat(Time::now()),
+            // From the first time on it is held to it; what it says besides is no sign of life.
+            Note::Alive => self.row.clone().under(self.liveness, None).beat(Time::now()),
             Note::Stopping => self.speaker.tell(Level::Info, "notify", "program says that it stops", None),
             Note::Reloading => self.speaker.tell(Level::Info, "notify", "program says that it reloads", None),
             Note::Stuck => self.speaker.tell(Level::Warn, "notify", "program says that it is stuck", None),
@@ -197,6 +207,8 @@ pub struct Packed {
     generation: Generation,
     pid: i32,
     last: Option<(Stream, String)>,
+    #[serde(default)]
+    liveness: Option<Duration>,
 }
 
 #[cfg(feature = "control")]
@@ -212,6 +224,7 @@ impl Voices {
             generation,
             pid: pid.as_raw(),
             last: self.last.clone(),
+            liveness: self.liveness,
         }
     }
 }
@@ -223,12 +236,13 @@ impl Packed {
     /// # Errors
     /// When a descriptor did not come with the luggage.
     pub fn unpack(self, row: Row) -> io::Result<Voices> {
-        let Self { notify: (socket, name), output, error, child, generation, pid, last } = self;
+        let Self { notify: (socket, name), output, error, child, generation, pid, last, liveness } = self;
         Ok(Voices {
             notify: NotifySocket::over(claim(socket)?, name),
             output: output.unpack()?,
             error: error.unpack()?,
             row,
+            liveness,
             speaker: Speaker { child, generation, pid: Pid::from_raw(pid) },
             last,
         })

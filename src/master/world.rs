@@ -161,6 +161,9 @@ impl<'a> World<'a> {
                 (self.hooks.on_news)(&news);
                 let ledger = supervisor.ledger();
                 self.scoreboard.note_lives(ledger.spawned, &ledger.restarts);
+                if let News::Turned { .. } = news {
+                    self.place.entrust();
+                }
                 #[cfg(feature = "control")]
                 if let News::Turned { change: Change::Upgrade, .. } = news {
                     self.programs.old = None;
@@ -193,6 +196,7 @@ impl<'a> World<'a> {
             let request = Request::Stop(Pace::Drain);
             return Effect::Caused(Event::Asked { request, caller: None });
         }
+        self.place.entrust();
         (self.hooks.on_ready)(supervisor.target());
         Effect::None
     }

@@ -1,9 +1,10 @@
 //! What a service manager is told of this server, by the protocol of sd_notify(3): systemd, or another forkd.
 //!
 //! The master alone speaks, and only if `$NOTIFY_SOCKET` is there. `READY=1` comes when every worker is ready; a reload or
-//! an upgrade is announced when it begins and is over when its last predecessor is gone, however it came out.
+//! an upgrade is announced when it begins and is over when its last predecessor is gone, however it came out. A stop may
+//! take as long as a drain may.
 
-use std::process;
+use std::{process, time::Duration};
 
 use crate::{
     ipc::{message::Accepts, notify::tell},
@@ -17,8 +18,11 @@ pub fn ready(workers: u32, urls: &[String]) {
     tell(&format!("READY=1\nMAINPID={}\nSTATUS={status}", process::id()));
 }
 
-/// What of this is news for a manager.
-pub fn hear(news: &News) {
+/// How much longer than a drain a stop may take: to kill who does not drain, and to leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What of this is news for a manager; `drain` is how long a drain may take.
+pub fn hear(news: &News, drain: Option<Duration>) {
     match news {
         News::TurnBegan { change, generation } => tell(&format!(
             "RELOADING=1\nMONOTONIC_USEC={}\nSTATUS={change} to generation {generation}",
@@ -33,7 +37,11 @@ pub fn hear(news: &News) {
         News::Scaled { to, .. } => tell(&format!("STATUS={to} workers wanted")),
         News::Accepts { accepts: Accepts::Paused } => tell("STATUS=paused"),
         News::Accepts { accepts: Accepts::Yes } => tell("STATUS=resumed"),
-        News::Stopping { .. } => tell("STOPPING=1\nSTATUS=draining"),
+        News::Stopping { .. } => {
+            let limit =
+                drain.map(|drain| format!("\nEXTEND_TIMEOUT_USEC={}", (drain + FAREWELL).as_micros()));
+            tell(&format!("STOPPING=1\nSTATUS=draining{}", limit.unwrap_or_default()));
+        }
         News::GaveUp { who, .. } => tell(&format!("STATUS=slot {} given up", who.child.slot)),
         News::Spawned { .. }
         | News::SpawnFailed { .. }

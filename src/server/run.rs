@@ -138,6 +138,7 @@ fn hooks<'x>(
     let url = |(number, listener): (usize, &Listener)| listener.url(protocols.scheme(number));
     let urls: Vec<_> = place.listeners.iter().enumerate().map(url).collect();
     let (name, estate) = (place.name.clone(), Rc::clone(&blueprint.estate));
+    let drain = blueprint.settings.limits.drain;
     let on_event = Rc::new(RefCell::new(on_event));
     let on_news = Rc::clone(&on_event);
     Hooks {
@@ -149,7 +150,7 @@ fn hooks<'x>(
             memory::settle();
         }),
         on_news: Box::new(move |news| {
-            manager::hear(news);
+            manager::hear(news, drain);
             if let News::Exited { .. } = news {
                 estate.mourn();
             }

@@ -78,6 +78,9 @@ pub struct Doctor {
     /// Print one JSON document and nothing else
     #[arg(long)]
     pub json: bool,
+    /// Print a service and a socket unit for systemd, instead
+    #[arg(long, conflicts_with = "json")]
+    pub systemd: bool,
 }
 
 pub const TREE_EXAMPLES: &str = "\
@@ -104,4 +107,5 @@ Examples:
 pub const DOCTOR_EXAMPLES: &str = "\
 Examples:
   forkd doctor                            limits, signals, namespaces, kernel: what each means for a server
-  forkd doctor --json | jq '.[] | select(.verdict != \"good\")'";
+  forkd doctor --json | jq '.[] | select(.verdict != \"good\")'
+  forkd doctor --systemd                  a service and its socket, to be saved and changed";

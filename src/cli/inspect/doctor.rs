@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{args, out, terminal, tree};
+use super::{args, out, terminal, tree, unit};
 use crate::{
     Result,
     inspect::{
@@ -17,6 +17,10 @@ use crate::{
 /// # Errors
 /// When /proc cannot be read.
 pub fn doctor(args: &args::Doctor) -> Result<ExitCode> {
+    if args.systemd {
+        out::print(unit::page()?.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let findings = doctor::examine(&tree::look()?);
     if args.json {
         out::document(&findings)?;

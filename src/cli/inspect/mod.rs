@@ -7,6 +7,7 @@ mod structure;
 mod target;
 mod terminal;
 mod tree;
+mod unit;
 mod watch;
 mod why;
 

@@ -51,6 +51,14 @@ impl Supervisor {
         !self.is_stopping() && !self.wanted_slots().all(|slot| slot.children.iter().any(Child::is_serving))
     }
 
+    /// Whether there is a worker that serves and is not late; true while the server starts or stops.
+    pub fn is_healthy(&self) -> bool {
+        match self.phase {
+            Phase::Starting | Phase::Stopping { .. } | Phase::Finished => true,
+            Phase::Running => self.children().any(|child| child.is_serving() && child.strike.is_none()),
+        }
+    }
+
     /// Whether the server ends or has ended.
     pub fn is_stopping(&self) -> bool {
         matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
