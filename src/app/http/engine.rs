@@ -157,23 +157,11 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Counts and notes an answer that was written; `head` is missing where the request was not understood.
-    pub fn note(
-        &self,
-        peer: &Peer,
-        head: Option<&Head<'_>>,
-        status: Status,
-        bytes: u64,
-        io: &mut Exchange<'_>,
-    ) {
-        let received = io.now();
-        io.answered(status.code(), self.measured.then(|| Time::now().since(received)));
+    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, answered: Answered, io: &mut Exchange<'_>) {
+        let took = self.measured.then(|| Time::now().since(answered.began));
+        io.answered(answered.status.code(), took);
         if let Some(journal) = &self.journal {
-            let desk = self.desk.borrow();
-            journal.note(
-                peer,
-                head,
-                Answered { date: desk.date.text(), status: status.code(), bytes, received },
-            );
+            journal.note(peer, head, self.desk.borrow().date.text(), answered);
         }
     }
 

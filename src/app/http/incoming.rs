@@ -4,8 +4,10 @@ use std::fmt;
 
 use super::{Handler, Receiver, Response, engine::Engine, session::first_line};
 use crate::{
-    protocol::http::{BodyDecoder, BodyPart, FieldStorage, Head, HeadLimits, HeadParser, Parsed, Refusal},
-    worker::session::Exchange,
+    protocol::http::{
+        BodyDecoder, BodyPart, FieldStorage, Fields, Head, HeadLimits, HeadParser, Parsed, Refusal,
+    },
+    worker::session::{Exchange, Time},
 };
 
 /// A request that waits for its body.
@@ -15,6 +17,19 @@ pub(super) struct Incoming {
     head: Vec<u8>,
     decoder: BodyDecoder,
     into: Destination,
+    /// When its head was there.
+    began: Time,
+}
+
+/// A request whose body is there.
+pub(super) struct Arrived<'a> {
+    pub head: &'a Head<'a>,
+    /// Its first line, as a row shows it.
+    pub line: &'a [u8],
+    /// What came behind its body.
+    pub trailers: Fields<'a>,
+    /// When its head was there.
+    pub began: Time,
 }
 
 /// Where the body goes.
@@ -39,8 +54,8 @@ pub(super) enum Progress {
 
 impl Incoming {
     /// A request with these bytes as its head, before its body.
-    pub fn new(head: &[u8], decoder: BodyDecoder, into: Destination) -> Self {
-        Self { head: head.to_vec(), decoder, into }
+    pub fn new(head: &[u8], decoder: BodyDecoder, into: Destination, began: Time) -> Self {
+        Self { head: head.to_vec(), decoder, into, began }
     }
 
     /// Takes what has come of the body.
@@ -68,11 +83,15 @@ impl Incoming {
         }
     }
 
-    /// Nothing more is awaited: shows the head, with what is borrowed from it, its first line, and where the body went.
-    pub fn finish<T>(self, limits: &HeadLimits, see: impl FnOnce(&Head<'_>, &[u8], Destination) -> T) -> T {
+    /// Nothing more is awaited: shows the request, with what is borrowed from it, and where its body went.
+    pub fn finish<T>(self, limits: &HeadLimits, see: impl FnOnce(&Arrived<'_>, Destination) -> T) -> T {
         let mut storage = FieldStorage::new();
         match HeadParser::new().parse(&self.head, &mut storage, limits) {
-            Ok(Parsed::Head(head)) => see(&head, first_line(&head, &self.head), self.into),
+            Ok(Parsed::Head(head)) => {
+                let (line, trailers) = (first_line(&head, &self.head), self.decoder.trailers());
+                let trailers = Fields::new(&trailers);
+                see(&Arrived { head: &head, line, trailers, began: self.began }, self.into)
+            }
             Ok(Parsed::Incomplete) | Err(_) => unreachable!("the same bytes were a head before"),
         }
     }

@@ -24,7 +24,7 @@ use crate::{
         outlet::{Outlet, PIECE},
     },
     protocol::http::{
-        Head,
+        Head, Status,
         access::{Asked, Combined, Entry, Json},
     },
     worker::session::{Peer, PeerAddress, Time},
@@ -130,18 +130,17 @@ fn lock(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
 
 /// What is known of an answer beside its request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Answered<'a> {
-    pub date: &'a [u8; 29],
-    pub status: u16,
+pub(super) struct Answered {
+    pub status: Status,
     pub bytes: u64,
-    /// When the round began in which the request was there.
-    pub received: Time,
+    /// When the round began in which the request was there; of one with a body, in which its head was.
+    pub began: Time,
 }
 
 impl Journal {
     /// Notes an answer; `head` is missing where the request was not understood.
-    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, answered: Answered<'_>) {
-        let Answered { date, status, bytes, received } = answered;
+    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, date: &[u8; 29], answered: Answered) {
+        let Answered { status, bytes, began } = answered;
         let authorization = head.and_then(|head| head.fields.get("authorization"));
         let user = authorization.and_then(user);
         let asked = head.map(|head| Asked {
@@ -156,9 +155,10 @@ impl Journal {
             PeerAddress::Inet(inet) => Some(inet.ip()),
             PeerAddress::Unix(_) => None,
         };
-        let took = Time::now().since(received);
+        let took = Time::now().since(began);
         let time = SystemTime::now();
-        let entry = Entry { client, user: user.as_deref(), date, time, asked, status, bytes, took };
+        let entry =
+            Entry { client, user: user.as_deref(), date, time, asked, status: status.code(), bytes, took };
         let mut lines = self.lines.borrow_mut();
         let before = lines.len();
         self.add(&mut lines, &entry);

@@ -13,6 +13,7 @@ use crate::{
 pub struct Request<'a> {
     head: &'a Head<'a>,
     body: &'a [u8],
+    trailers: Fields<'a>,
     peer: &'a Peer,
     received: Time,
     route: Option<&'a Pattern>,
@@ -20,7 +21,12 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(head: &'a Head<'a>, body: &'a [u8], peer: &'a Peer, received: Time) -> Self {
-        Self { head, body, peer, received, route: None }
+        Self { head, body, trailers: Fields::default(), peer, received, route: None }
+    }
+
+    /// The same request with these fields behind its body.
+    pub(super) fn trailed_by(self, trailers: Fields<'a>) -> Self {
+        Self { trailers, ..self }
     }
 
     /// The same request on its way to the handler of this route.
@@ -83,6 +89,14 @@ impl<'a> Request<'a> {
     /// All header fields, in the order in which they came. A trailer is not among them.
     pub fn headers(&self) -> Fields<'a> {
         self.head.fields
+    }
+
+    /// The fields that came behind its body, which only one in chunks can have (RFC 9110, section 6.5).
+    ///
+    /// They are the client's afterthought, such as a digest of what it sent: nothing of what headers decide may be
+    /// decided by them, so neither length nor host nor credentials are looked for here.
+    pub fn trailers(&self) -> Fields<'a> {
+        self.trailers
     }
 
     /// Its body; empty if it has none.

@@ -6,7 +6,8 @@ use super::{
     Body, Handler, Intake, Request, Response,
     answer::{Part, Written, unsendable},
     engine::Engine,
-    incoming::{Destination, Incoming, Progress},
+    incoming::{Arrived, Destination, Incoming, Progress},
+    journal::Answered,
     outgoing::{Coding, Outgoing, Poured},
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
         Body as Framed, BodyDecoder, FieldStorage, Head, HeadParser, Parsed, Persistence, Refusal, Status,
         response::CONTINUE,
     },
-    worker::session::{Exchange, Flow, Limit, Peer, Session, Wake},
+    worker::session::{Exchange, Flow, Limit, Peer, Session, Time, Wake},
 };
 
 /// The state of one connection: almost none between requests, so that an idle one costs next to nothing.
@@ -204,7 +205,7 @@ impl<H: Handler> HttpSession<H> {
                 if head.expects_continue && io.input().is_empty() {
                     io.output().write(CONTINUE);
                 }
-                self.resume(Incoming::new(bytes, decoder, into), io)
+                self.resume(Incoming::new(bytes, decoder, into, io.now()), io)
             }
         }
     }
@@ -215,9 +216,9 @@ impl<H: Handler> HttpSession<H> {
         io.consume(whole.map_or(io.input().len(), |length| head.length + length));
         io.begin(first_line(head, bytes));
         match whole {
-            Some(_) => self.answer(head, first_line(head, bytes), &response, io),
+            Some(_) => self.answer(head, first_line(head, bytes), &response, io.now(), io),
             None => {
-                self.answer(head, first_line(head, bytes), &response.close(), io);
+                self.answer(head, first_line(head, bytes), &response.close(), io.now(), io);
                 Turn::Over(Flow::CloseLingering)
             }
         }
@@ -231,24 +232,25 @@ impl<H: Handler> HttpSession<H> {
                 self.task = Some(Box::new(Task::Incoming(incoming)));
                 Turn::Over(Flow::Read(Limit::Body))
             }
-            Progress::Whole(incoming) => incoming.finish(&engine.heads, |head, line, into| {
+            Progress::Whole(incoming) => incoming.finish(&engine.heads, |arrived, into| {
+                let Arrived { head, line, trailers, began } = *arrived;
                 io.begin(line);
+                let request = |body| Request::new(head, body, &self.peer, io.now()).trailed_by(trailers);
                 let response = match into {
-                    Destination::Memory(body) => {
-                        engine.call(&Request::new(head, &body, &self.peer, io.now()))
-                    }
-                    Destination::Receiver(receiver) => {
-                        let request = Request::new(head, &[], &self.peer, io.now());
-                        engine.contain(line, || receiver.finish(&request)).unwrap_or_else(|response| response)
-                    }
+                    Destination::Memory(body) => engine.call(&request(&body)),
+                    Destination::Receiver(receiver) => engine
+                        .contain(line, || receiver.finish(&request(&[])))
+                        .unwrap_or_else(|response| response),
                 };
-                self.answer(head, line, &response, io)
+                self.answer(head, line, &response, began, io)
             }),
             Progress::Bad(refusal) => Turn::Over(self.refuse(refusal, io)),
             Progress::Unwanted(incoming, response) => {
                 io.consume(io.input().len());
                 let response = response.close();
-                incoming.finish(&engine.heads, |head, line, _| self.answer(head, line, &response, io));
+                incoming.finish(&engine.heads, |arrived, _| {
+                    self.answer(arrived.head, arrived.line, &response, arrived.began, io)
+                });
                 Turn::Over(Flow::CloseLingering)
             }
         }
@@ -259,11 +261,18 @@ impl<H: Handler> HttpSession<H> {
         let line = first_line(head, bytes);
         io.begin(line);
         let response = self.engine.call(&Request::new(head, body, &self.peer, io.now()));
-        self.answer(head, line, &response, io)
+        self.answer(head, line, &response, io.now(), io)
     }
 
-    /// Writes the answer to a request, or begins it.
-    fn answer(&mut self, head: &Head<'_>, line: &[u8], response: &Response, io: &mut Exchange<'_>) -> Turn {
+    /// Writes the answer to a request that began then, or begins it.
+    fn answer(
+        &mut self,
+        head: &Head<'_>,
+        line: &[u8],
+        response: &Response,
+        began: Time,
+        io: &mut Exchange<'_>,
+    ) -> Turn {
         let coding = response.body.coding(head);
         let persistence = persistence(head, response, coding, io);
         let part = if head.method == "HEAD" { Part::Head } else { Part::All };
@@ -284,7 +293,7 @@ impl<H: Handler> HttpSession<H> {
         drop(desk);
         io.end();
         let bytes = if part == Part::All && status.has_body() { response.body.len() } else { 0 };
-        self.engine.note(&self.peer, Some(head), status, bytes, io);
+        self.engine.note(&self.peer, Some(head), Answered { status, bytes, began }, io);
         if response.announces {
             io.announce();
         }
@@ -321,7 +330,8 @@ impl<H: Handler> HttpSession<H> {
     fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
         self.engine.desk.borrow().refuse(refusal, io.output());
-        self.engine.note(&self.peer, None, refusal.status, 0, io);
+        let answered = Answered { status: refusal.status, bytes: 0, began: io.now() };
+        self.engine.note(&self.peer, None, answered, io);
         Flow::CloseLingering
     }
 }

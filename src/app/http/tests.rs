@@ -15,6 +15,7 @@ fn handle(request: &Request<'_>) -> Response {
         "/panic" => panic!("as asked"),
         "/split" => Response::text("x").header("X-A", "a\r\nSet-Cookie: b"),
         "/frame" => Response::text("x").header("content-length", "5"),
+        "/trailers" => Response::text(format!("{:?} {:?}", request.trailers(), request.header("x-sum"))),
         "/close" => Response::text("bye").close(),
         "/none" => Response::empty(204),
         "/large" => Response::bytes(vec![b'x'; 200_000]),
@@ -106,6 +107,14 @@ fn who_waits_for_continue_gets_it_and_who_does_not_wait_does_not() {
     assert!(ask(&format!("{head}abc")).0.starts_with("HTTP/1.1 200"));
     let (refused, flow) = ask(&head.replace("Length: 3", "Length: 10001"));
     assert!(refused.starts_with("HTTP/1.1 413 ") && flow == Flow::CloseLingering, "{refused}");
+}
+
+#[test]
+fn trailers_are_shown_as_trailers_and_not_as_headers() {
+    let head = "POST /trailers HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (answer, flow) = ask(&format!("{head}1\r\nx\r\n0\r\nX-Sum: 7\r\n\r\n"));
+    assert!(answer.ends_with("\r\n\r\n{\"X-Sum\": \"7\"} None") && flow == IDLE, "{answer}");
+    assert!(ask(&format!("{head}0\r\n\r\n")).0.ends_with("\r\n\r\n{} None"));
 }
 
 #[test]

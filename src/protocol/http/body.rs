@@ -1,6 +1,6 @@
 //! The body of a request, as it comes in: by length or in chunks (RFC 9112, section 6).
 
-use super::{Body, Refusal, Status, chunked::ChunkedDecoder};
+use super::{Body, Refusal, Status, chunked::ChunkedDecoder, fields::Field};
 
 /// What a look at the input finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,14 @@ impl BodyDecoder {
             }
             Body::Length(length) => Ok(Self::Length(length)),
             Body::Chunked => Ok(Self::Chunked(ChunkedDecoder::new(limit))),
+        }
+    }
+
+    /// The fields that came behind the body, once it has ended; only one in chunks can have some.
+    pub(crate) fn trailers(&self) -> Vec<Field<'_>> {
+        match self {
+            Self::Length(_) => Vec::new(),
+            Self::Chunked(decoder) => decoder.trailers(),
         }
     }
 

@@ -1,12 +1,14 @@
 //! The chunked transfer coding (RFC 9112, section 7.1), both ways.
 //!
 //! Each chunk has a line with its size in hexadecimal digits, its bytes, and a line's end; a chunk of size 0 and the
-//! trailer section end the body. Extensions and trailers are read past, within bounds, and never looked at: what no
-//! one interprets cannot be interpreted in two ways.
+//! trailer section end the body. Extensions are read past, within bounds, and never looked at: what no one interprets
+//! cannot be interpreted in two ways. Trailers are kept, within bounds, for whoever asks for them by that name; nothing
+//! here does.
 
 use super::{
     BodyPart, Refusal, Status, Unsendable,
     bytes::{TOKEN, is_field_text},
+    fields::Field,
     response::{check_field, write_field},
 };
 
@@ -22,7 +24,8 @@ pub struct ChunkedDecoder {
     /// How many more bytes of data may come.
     allowed: u64,
     extension_bytes: usize,
-    trailer_bytes: usize,
+    /// The lines of the trailer section so far, without the empty one at its end.
+    trailers: Vec<u8>,
 }
 
 /// Where in the body the next byte stands.
@@ -60,7 +63,14 @@ impl ChunkedDecoder {
     /// A decoder in front of the first chunk of a body that may have `limit` bytes of data.
     pub const fn new(limit: u64) -> Self {
         let place = Place::Size { size: 0, digits: 0 };
-        Self { place, allowed: limit, extension_bytes: 0, trailer_bytes: 0 }
+        Self { place, allowed: limit, extension_bytes: 0, trailers: Vec::new() }
+    }
+
+    /// The fields of the trailer section, once the body has ended.
+    pub(super) fn trailers(&self) -> Vec<Field<'_>> {
+        // Each line was held against the grammar as it came.
+        let lines = self.trailers.split(|byte| *byte == b'\n');
+        lines.filter_map(field).collect()
     }
 
     /// The next part of the body; takes what it reads off the front of `input`.
@@ -145,12 +155,14 @@ impl ChunkedDecoder {
     }
 
     fn trailer(&mut self, byte: u8) -> Result<Place, Refusal> {
-        self.trailer_bytes += 1;
-        if self.trailer_bytes > MOST_TRAILER_BYTES {
+        if (self.place, byte) == (Place::TrailerStart, b'\r') {
+            return Ok(Place::LastEnd);
+        }
+        if self.trailers.len() == MOST_TRAILER_BYTES {
             return Err(Refusal::with(Status::FIELDS_TOO_LARGE, "the trailer section is too large"));
         }
+        self.trailers.push(byte);
         match (self.place, byte) {
-            (Place::TrailerStart, b'\r') => Ok(Place::LastEnd),
             (Place::TrailerStart | Place::TrailerName, _) if TOKEN.has(byte) => Ok(Place::TrailerName),
             (Place::TrailerName, b':') => Ok(Place::TrailerValue),
             (Place::TrailerValue, b'\r') => Ok(Place::TrailerEnd),
@@ -159,6 +171,12 @@ impl ChunkedDecoder {
             _ => Err(Refusal::bad("a trailer line is no field")),
         }
     }
+}
+
+/// The field of one line of the trailer section.
+fn field(line: &[u8]) -> Option<Field<'_>> {
+    let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':')?);
+    Some(Field { name: str::from_utf8(name).ok()?, value: value[1..].trim_ascii() })
 }
 
 /// One more hexadecimal digit of a size. At most 16 of them, so that no size is too large for its type.
@@ -278,6 +296,20 @@ mod tests {
         ] {
             assert_eq!(decode(bad.as_bytes()), Err(400), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn trailers_are_fields_whatever_pieces_they_come_in() {
+        let (mut decoder, mut data) = (ChunkedDecoder::new(10), 0);
+        for byte in b"1\r\nx\r\n0\r\nETag: \"7\" \r\nx-sum:a:b\r\nEmpty:\r\n\r\n" {
+            if let BodyPart::Data(_) = decoder.decode(&mut &[*byte][..]).unwrap() {
+                data += 1;
+            }
+        }
+        let fields = decoder.trailers();
+        let fields: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
+        let expected = [("ETag", &b"\"7\""[..]), ("x-sum", b"a:b"), ("Empty", b"")];
+        assert_eq!((data, decoder.place, fields.as_slice()), (1, Place::Done, &expected[..]));
     }
 
     #[test]

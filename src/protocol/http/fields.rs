@@ -5,6 +5,9 @@ use std::{fmt, mem::MaybeUninit};
 /// The most header fields that a request may have; more is answered with 431.
 pub const MAX_FIELDS: usize = 100;
 
+/// A field: its name, and its value without the space around it.
+pub(crate) type Field<'a> = httparse::Header<'a>;
+
 /// Room for the fields of one head, on the stack: nothing is allocated or cleared for a request.
 pub struct FieldStorage<'a>(pub(super) [MaybeUninit<httparse::Header<'a>>; MAX_FIELDS]);
 
@@ -27,6 +30,11 @@ impl Default for FieldStorage<'_> {
 pub struct Fields<'a>(pub(super) &'a [httparse::Header<'a>]);
 
 impl<'a> Fields<'a> {
+    /// These fields.
+    pub(crate) const fn new(fields: &'a [Field<'a>]) -> Self {
+        Self(fields)
+    }
+
     /// The value of the first field called `name`, as it came.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.all(name).next()
