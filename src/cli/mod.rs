@@ -36,6 +36,8 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::error::ErrorKind;
 
+pub use crate::sys::nursery::Nursery as Allocator;
+
 use self::{args::Command, typed::Misread};
 use crate::{Result, ipc::control::Request, master::upgrade, process::origin};
 

@@ -19,6 +19,7 @@ use crate::{
         program::{Program, ProgramError, Readiness},
         spawn,
     },
+    sys::nursery,
     worker::{self, Seat, Serve},
 };
 
@@ -65,6 +66,7 @@ impl World<'_> {
     ) -> io::Result<Process> {
         let (ours, theirs) = channel::pair()?;
         let pid = spawn::fork(|| {
+            nursery::enter();
             let seat = self.seat(child, generation, accepts, row, theirs);
             seat.map_or(1, |seat| worker::live(seat, serve))
         })?;

@@ -14,11 +14,13 @@ use std::{
     mem,
     os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use crate::sys::{
     self,
     fork::{Fork, exit_now},
+    threads,
 };
 
 use super::{Pid, signal};
@@ -56,16 +58,20 @@ pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Pid> {
     }
 }
 
-/// What must hold before any fork: one thread, empty buffers, no signal. The answer is the mask to restore.
 /// Whether this process may be forked: with more than one thread the child would get one of them and the locks of all.
 ///
 /// # Errors
 /// The names of the others.
 pub fn single_threaded() -> Result<(), ThreadsRunning> {
+    // A process that serves each connection by a child asks for each: to ask the kernel costs two microseconds.
+    if threads::never_had_another() {
+        return Ok(());
+    }
     let others = other_threads();
     if others.is_empty() { Ok(()) } else { Err(ThreadsRunning(others)) }
 }
 
+/// What must hold before any fork: one thread, empty buffers, no signal. The answer is the mask to restore.
 pub(super) fn prepare() -> io::Result<signal::Mask> {
     single_threaded().map_err(io::Error::other)?;
     // What lies in the buffer now would otherwise be written twice. A reader that is gone is no reason not to fork.
@@ -75,7 +81,12 @@ pub(super) fn prepare() -> io::Result<signal::Mask> {
 
 /// The whole life of a child.
 fn run(child: impl FnOnce() -> i32) -> ! {
-    signal::die_of_faults();
+    /// Whether this process, or one that it descends from by such a fork, has seen to that.
+    static DIES_OF_FAULTS: AtomicBool = AtomicBool::new(false);
+    if !DIES_OF_FAULTS.load(Ordering::Relaxed) {
+        signal::die_of_faults();
+        DIES_OF_FAULTS.store(true, Ordering::Relaxed);
+    }
     let code = catch_unwind(AssertUnwindSafe(child)).unwrap_or_else(|payload| {
         // Dropping it would run code of the panicked program, which may panic again.
         mem::forget(payload);

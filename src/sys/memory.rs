@@ -102,12 +102,39 @@ pub fn settle() {
     unsafe {
         libc::malloc_trim(0);
     }
+    forget_start();
+}
+
+/// Gives back what was needed only to start, in any process: code and constants, and stack.
+pub fn forget_start() {
     forget_code();
+    forget_stack();
+}
+
+/// Gives back the pages of the stack that lie deeper than this call: to read a command line takes sixty kilobytes of it,
+/// which each child would have, too.
+fn forget_stack() {
+    /// What calls from here may need meanwhile, and then some.
+    const NEAR: usize = 16 * 1024;
+    let mut attributes = std::mem::MaybeUninit::uninit();
+    let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the attributes are a live place that the first call fills, the second reads and the third leaves.
+    let known = unsafe {
+        libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) == 0
+            && libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut size) == 0
+            && libc::pthread_attr_destroy(attributes.as_mut_ptr()) == 0
+    };
+    let here = (&raw const size) as usize;
+    let end = here.saturating_sub(NEAR) / 4096 * 4096;
+    if known && lowest as usize <= end && here < lowest as usize + size {
+        // SAFETY: this is of our own stack, below all that is in use: nobody reads there before writing.
+        unsafe { libc::madvise(lowest, end - lowest as usize, libc::MADV_DONTNEED) };
+    }
 }
 
 /// Gives back the pages of code and constants, which come back from the page cache when they are used again. A server
 /// has far more code to read its command line than to answer a request. madvise(2), `MADV_DONTNEED`.
-pub fn forget_code() {
+fn forget_code() {
     // SAFETY: the callback has the right type and needs no data.
     unsafe { libc::dl_iterate_phdr(Some(forget_segments), std::ptr::null_mut()) };
 }

@@ -8,6 +8,7 @@ pub mod fork;
 pub mod inherited;
 pub mod luggage;
 pub mod memory;
+pub mod nursery;
 pub mod pidfd;
 pub mod probe;
 #[cfg(feature = "chat")]
@@ -21,6 +22,7 @@ pub mod sha256;
 pub mod siginfo;
 pub mod signal;
 pub mod socket;
+pub mod threads;
 pub mod timer;
 pub mod title;
 pub mod vfork;

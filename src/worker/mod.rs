@@ -52,7 +52,7 @@ use crate::{
     listener::Listener,
     logging::TARGET,
     process::{Pid, clock::Time, death, lifeline::Tether, signal, signal::StopFlag, spawn::PANICKED},
-    sys::{memory, title},
+    sys::{memory, nursery, title},
 };
 
 /// What a master gives to a child for its life as a worker.
@@ -198,7 +198,8 @@ impl Worker {
     pub fn ready(&self) {
         if !self.said_ready.replace(true) {
             // Forked from a master that has read its configuration: most of what that left in memory is of no use here.
-            memory::forget_code();
+            memory::forget_start();
+            nursery::leave();
             say_ready(&self.row, &self.stop);
         }
     }
