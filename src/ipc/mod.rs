@@ -1,5 +1,6 @@
 //! What crosses between the processes of one server: messages, counts, and what people ask of a master.
 
+pub mod bill;
 pub mod bus;
 pub mod channel;
 pub mod control;

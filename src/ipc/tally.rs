@@ -29,10 +29,10 @@ pub const BOUNDS: [u64; 16] = [
 pub const CLASSES: usize = 4;
 
 /// Where these words lie in every row, behind those that [`Word`] names.
-const STATUS: usize = 32;
+pub(super) const STATUS: usize = 32;
 const LATENCY: usize = STATUS + CLASSES;
 const TOOK: usize = LATENCY + BOUNDS.len() + 1;
-const END: usize = TOOK + 1;
+pub(super) const END: usize = TOOK + 1;
 
 /// Where the master's own words lie in its row. The counts of the dead stand where a child has its own.
 const SEQUENCE: usize = Word::Sequence as usize;
@@ -252,11 +252,11 @@ impl Cells<'_> {
         self.0[SEQUENCE].store(sequence.wrapping_add(1), Relaxed);
     }
 
-    fn at(self, word: usize) -> u64 {
+    pub(super) fn at(self, word: usize) -> u64 {
         self.0[word].load(Relaxed)
     }
 
-    fn count(self, word: usize, count: u64) {
+    pub(super) fn count(self, word: usize, count: u64) {
         self.0[word].store(self.at(word).wrapping_add(count), Relaxed);
     }
 }

@@ -56,6 +56,11 @@ impl Lifeline {
     pub fn reader(&self) -> io::Result<Tether> {
         self.read.try_clone().map(Tether)
     }
+
+    /// In a child: its side of its parent's line. With the copy of the write end it would keep the line whole for ever.
+    pub fn into_reader(self) -> Tether {
+        Tether(self.read)
+    }
 }
 
 #[cfg(feature = "control")]

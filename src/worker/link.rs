@@ -20,6 +20,7 @@ use nix::{
 use super::{
     limits::{Limits, timeout},
     output::{End, Output},
+    per_connection::account::Account,
     session::Peer,
     stop::Stop,
 };
@@ -41,6 +42,8 @@ pub struct Watch {
     row: Row,
     porch: Porch,
     drain_since: Option<Time>,
+    /// What tells a worker what its connection process counts.
+    account: Option<Account>,
 }
 
 /// The listeners of a process that serves one connection at a time, within reach of that connection: whoever waits
@@ -111,7 +114,12 @@ impl Porch {
 impl Watch {
     /// Watches that stop, with these limits.
     pub fn new(stop: Arc<Stop>, limits: Limits, row: Row, porch: Porch) -> Self {
-        Self { stop, limits, row, porch, drain_since: None }
+        Self { stop, limits, row, porch, drain_since: None, account: None }
+    }
+
+    /// The same, telling now and then what the row counts.
+    pub fn telling(self, account: Account) -> Self {
+        Self { account: Some(account), ..self }
     }
 
     /// The limits.
@@ -153,7 +161,9 @@ impl Watch {
     ) -> io::Result<Option<Woken>> {
         loop {
             let deadline = [deadline, self.drain_deadline()].into_iter().flatten().min();
-            let woken = self.poll(socket, news, outside, deadline)?;
+            let tells = self.account.as_mut().and_then(Account::tell_in_time);
+            let wakes = [deadline, tells].into_iter().flatten().min();
+            let woken = self.poll(socket, news, outside, wakes)?;
             if woken.stop && self.stop.look()? {
                 self.row.draining();
                 self.porch.close();

@@ -188,6 +188,31 @@ fn metric(page: &str, name: &str) -> u64 {
 }
 
 #[test]
+fn what_a_process_for_one_connection_counts_stands_in_the_numbers_of_its_worker() {
+    for reap in ["wait", "double-fork"] {
+        let launch = Launch::http().workers(1).args(["--model", "per-connection", "--reap", reap]);
+        let server = launch.args(["--metrics", "/metrics"]).start();
+        let counted = |name: &str, expected: u64| {
+            eventually("all is told", || {
+                (metric(&server.get("/metrics").text(), name) == expected).then_some(())
+            });
+        };
+        let mut kept = server.client();
+        for _ in 0..2 {
+            kept.send("GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+            assert_eq!(kept.answer().unwrap().status, 404);
+        }
+        counted("forkd_responses_total{code=\"4xx\"}", 2);
+        drop(kept);
+        assert_eq!(server.get("/nothing").status, 404);
+        counted("forkd_responses_total{code=\"4xx\"}", 3);
+        let page = server.get("/metrics").text();
+        assert!(metric(&page, "forkd_request_duration_seconds_count") >= 3, "{page}");
+        assert!(server.status()["workers"][0]["requests"].as_u64() >= Some(3), "{}", server.status());
+    }
+}
+
+#[test]
 fn any_worker_shows_the_numbers_of_all_and_none_ever_falls() {
     let launch = Launch::http().workers(2).args(["--metrics", "/metrics"]);
     let server = launch.start();

@@ -1,10 +1,11 @@
 //! The life of a process that serves one connection, in order.
 //!
-//! It writes no row of the scoreboard: its worker counts for it. It ends with its connection, or by the drain's limit
+//! It writes no row of the scoreboard: it tells its worker what it counts, who does. It ends with its connection, or by the drain's limit
 //! after its worker drains or dies.
 
-use std::{io, mem, os::fd::OwnedFd, sync::Arc};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
+use super::account::Account;
 use crate::{
     ipc::row::Row,
     logging::TARGET,
@@ -14,7 +15,7 @@ use crate::{
         Worker,
         link::{Link, Porch, Watch},
         session::Peer,
-        stop::Boss,
+        stop::{Boss, Stop},
         streams::{Desk, is_panic},
     },
 };
@@ -38,21 +39,22 @@ pub struct Heir<'a> {
 /// Serves the connection; the answer is the exit code.
 ///
 /// `parent` is the worker; `None` after a double fork, where whoever adopts this process is a stranger.
+#[inline(never)]
 pub fn live(heir: Heir<'_>, parent: Option<Pid>, desk: &impl Desk) -> i32 {
     let Heir { worker, title, line, socket, peer, hold } = heir;
-    // Only the end of the process closes it.
-    mem::forget(hold);
-    let watch = match start(worker, title, &line, parent) {
-        Ok(watch) => watch,
+    let row = Row::detached();
+    let account = Account::new(hold, row.clone());
+    let watch = match start(worker, title, line, parent) {
+        Ok(stop) => Watch::new(stop, worker.limits, row, Porch::default()).telling(account.clone()),
         Err(error) => {
             log::warn!(target: TARGET, "connection closed: cannot start its process: {error}");
             return 1;
         }
     };
-    // With its copy of the write end this process would keep the line whole for ever.
-    drop(line);
     signal::unblock_all();
-    match desk.serve(Link::new(socket, peer, watch)) {
+    let served = desk.serve(Link::new(socket, peer, watch));
+    account.close();
+    match served {
         Err(error) if is_panic(&error) => PANICKED,
         Err(error) => {
             log::debug!(target: TARGET, "connection ended: {error}");
@@ -63,14 +65,14 @@ pub fn live(heir: Heir<'_>, parent: Option<Pid>, desk: &impl Desk) -> i32 {
 }
 
 /// Leaves the worker's life and begins its own.
-fn start(worker: &mut Worker, title: &str, line: &Lifeline, parent: Option<Pid>) -> io::Result<Watch> {
-    drop(mem::take(&mut worker.listeners));
+fn start(worker: &mut Worker, title: &str, line: Lifeline, parent: Option<Pid>) -> io::Result<Arc<Stop>> {
+    worker.listeners.clear();
     title::set(title);
     // A name is for eyes: to have none is no reason not to serve.
     let _ = title::set_comm("forkd-conn");
     // A handler that runs programs must be able to wait for them.
     signal::default(libc::SIGCHLD)?;
-    let boss = Boss::Worker(line.reader()?);
+    let boss = Boss::Worker(line.into_reader());
     // Nobody else has it: its own signals must not wake the worker any more.
     let stop =
         Arc::get_mut(&mut worker.stop).ok_or_else(|| io::Error::other("somebody else holds its stop"))?;
@@ -79,6 +81,5 @@ fn start(worker: &mut Worker, title: &str, line: &Lifeline, parent: Option<Pid>)
         // A worker that has died meanwhile has broken the line, too.
         death::bind_to_parent(parent);
     }
-    let stop = Arc::clone(&worker.stop);
-    Ok(Watch::new(stop, worker.limits, Row::detached(), Porch::default()))
+    Ok(Arc::clone(&worker.stop))
 }

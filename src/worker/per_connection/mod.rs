@@ -2,7 +2,7 @@
 //!
 //! Whoever forks must reap, or let somebody else do it: a process that ended stays a zombie until its parent has asked
 //! for its status. The three remedies are [`Reap`]. Beside them there is one mechanism for everything else: each
-//! connection process holds the write end of a pipe to its worker, and nothing is ever written. When the process is
+//! connection process holds the write end of a pipe to its worker, by which it tells what it counts. When the process is
 //! gone, however it went and whoever reaps it, the kernel has closed that end, and the worker reads the end of file.
 //! The other way round every connection process holds a line of its worker's, which breaks when the worker drains or
 //! dies: so the worker needs to know no pid to tell them all.
@@ -13,6 +13,7 @@
 //!                   └─ (gone at once) ── connection of worker 1, adopted        double-fork
 //! ```
 
+pub mod account;
 mod child;
 mod parent;
 

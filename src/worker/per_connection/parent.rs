@@ -18,12 +18,16 @@ use nix::{
 
 use super::{
     Reap,
+    account::{self, Life},
     child::{self, Heir},
 };
 use crate::{
     logging::{self, TARGET},
-    process::{clock::Time, death::Deaths, exit::ExitStatus, lifeline::Lifeline, signal, spawn, wait},
-    sys::wait::{Patience, Reaped, Target, wait4},
+    process::{Pid, clock::Time, death::Deaths, exit::ExitStatus, lifeline::Lifeline, signal, spawn, wait},
+    sys::{
+        nursery,
+        wait::{Patience, Reaped, Target, wait4},
+    },
     worker::{
         Worker,
         accept::{Doors, Token, Visitor},
@@ -133,7 +137,7 @@ impl<'a> Parent<'a> {
                     Token::Own(CHILDREN) => self.wait_for_children(),
                     // Its children wait for them, each for its own.
                     Token::News => {}
-                    Token::Own(visit) => self.end_visit(visit),
+                    Token::Own(visit) => self.hear_visit(visit),
                 }
             }
             self.reopen_doors(desk)?;
@@ -173,7 +177,7 @@ impl<'a> Parent<'a> {
 
     fn prepare(&mut self) -> io::Result<()> {
         if self.pipe.is_none() {
-            self.pipe = Some(pipe2(OFlag::O_CLOEXEC)?);
+            self.pipe = Some(pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?);
         }
         Ok(())
     }
@@ -229,6 +233,7 @@ impl<'a> Parent<'a> {
     /// The read ends of its elder siblings' pipes stay open: they tell it nothing and nobody writes there, and to close
     /// them one by one would cost each connection more the more there are.
     fn bequeath(&mut self) -> Option<Heir<'_>> {
+        nursery::enter();
         self.children = None;
         self.set.give_up();
         let (socket, peer) = self.guest.take()?;
@@ -236,9 +241,12 @@ impl<'a> Parent<'a> {
         Some(Heir { worker: self.worker, title: &self.title, line: self.line.take()?, socket, peer, hold })
     }
 
-    /// A connection process is gone.
-    fn end_visit(&mut self, visit: u64) {
-        if let Some(pipe) = self.visits.remove(&visit) {
+    /// A connection process tells what it has counted, or is gone.
+    fn hear_visit(&mut self, visit: u64) {
+        let over = |pipe: &OwnedFd| account::hear(pipe, self.worker.row()) == Life::Over;
+        if self.visits.get(&visit).is_some_and(over)
+            && let Some(pipe) = self.visits.remove(&visit)
+        {
             // Younger siblings hold copies of this end, so that to close it does not take it out of the set.
             let _ = self.set.delete(pipe.as_fd());
             self.worker.row().closed();
@@ -253,7 +261,14 @@ impl<'a> Parent<'a> {
         // An error is that no child is left.
         while let Ok(Some(Reaped { pid, status, .. })) = wait4(Target::Any, Patience::Poll) {
             self.unreaped = self.unreaped.saturating_sub(1);
-            let status = ExitStatus::from_raw(status).to_string();
+            self.tell(pid, ExitStatus::from_raw(status));
+        }
+    }
+
+    fn tell(&self, pid: Pid, status: ExitStatus) {
+        // In words it would be made in memory that the next child shares, page by page copied.
+        if log::max_level() >= Level::Info {
+            let status = status.to_string();
             let facts = [
                 ("slot", Value::from(self.worker.slot())),
                 ("gen", Value::from(self.worker.generation())),
