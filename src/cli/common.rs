@@ -34,8 +34,9 @@ pub struct Common {
     /// fd:3, systemd:NAME; with port 0 the kernel picks one
     #[arg(short, long, value_name = "ADDR", help_heading = WORK)]
     pub listen: Vec<Address>,
-    /// How many workers; auto is one for each processor
-    #[arg(short, long, value_name = "N|auto", default_value = "auto", help_heading = WORK)]
+    /// How many workers; auto is one for each processor; MIN..MAX takes more while all are busy and clients queue, and
+    /// fewer when it is quiet
+    #[arg(short, long, value_name = "N|MIN..MAX|auto", default_value = "auto", help_heading = WORK)]
     pub workers: Workers,
     /// How a worker serves: many connections at once, one after the other, or a fork for each
     #[arg(long, value_name = "M", default_value = "event", help_heading = WORK, value_parser = words::<Model>(Model::WORDS))]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Error, Event, Outcome, Result, Server,
-    config::{Settings, name, runtime_dir},
+    config::{Range, Settings, name, runtime_dir},
     master::upgrade,
     process::{
         Pid,
@@ -59,10 +59,14 @@ pub fn check(blueprint: &Blueprint<'_>) -> Result<ExitCode> {
     out::line(&format!(
         "forkd: {} can be started: {}, {how}, on {}",
         settings.name_with_port(None),
-        words::count(settings.workers.count() as usize, "worker"),
+        workers(settings.workers.range()),
         if addresses.is_empty() { "no address".to_owned() } else { addresses.join(" ") },
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn workers(range: Range) -> String {
+    if range.is_open() { format!("{range} workers") } else { words::count(range.least as usize, "worker") }
 }
 
 fn in_foreground(blueprint: Blueprint<'_>) -> Result<ExitCode> {

@@ -21,7 +21,7 @@ const CHILDREN_PER_SLOT: u64 = 2;
 
 /// How many descriptors the master of these settings needs at its busiest moment.
 pub fn needed(settings: &Settings) -> u64 {
-    let workers = u64::from(settings.workers.count());
+    let workers = u64::from(settings.workers.range().most);
     let per_child = if settings.program.is_some() { PER_PROGRAM } else { PER_CHILD };
     MASTER + settings.listen.len() as u64 + workers * per_child * CHILDREN_PER_SLOT
 }
@@ -42,7 +42,7 @@ fn suffices(settings: &Settings, limit: u64) -> Result<()> {
     if needed <= limit {
         return Ok(());
     }
-    let workers = settings.workers.count();
+    let workers = settings.workers.range().most;
     let text = format!(
         "cannot run {workers} workers: their master needs {needed} descriptors, the limit is {limit}"
     );

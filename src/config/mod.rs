@@ -11,7 +11,9 @@ pub mod parse;
 pub mod recycling;
 pub mod runtime_dir;
 pub mod settings;
+pub mod workers;
 
 pub use choices::{LogFormat, Model, Reap};
 pub use recycling::{Recycling, Spread};
-pub use settings::{Limits, LogSettings, Settings, Workers};
+pub use settings::{Limits, LogSettings, Settings};
+pub use workers::{Range, Workers};

@@ -1,4 +1,4 @@
-//! Words to values: durations, limits, numbers of workers.
+//! Words to values: durations, limits, shares of work, sizes.
 //!
 //! ```
 //! use forkd::config::parse;
@@ -7,9 +7,9 @@
 //! # Ok::<(), forkd::Error>(())
 //! ```
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use super::{recycling::Spread, settings::Workers};
+use super::recycling::Spread;
 use crate::error::{Error, Result};
 
 /// The longest duration that is read: no clock arithmetic overflows with it.
@@ -113,27 +113,6 @@ pub fn size(text: &str) -> Result<Option<u64>> {
     }
 }
 
-impl FromStr for Workers {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if text == "auto" {
-            return Ok(Self::Auto);
-        }
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits {
-            let text = format!("cannot read {text:?} as a number of workers");
-            return Err(Error::usage(text).remedy(format!("write 1 to {} or auto", Self::MAX)));
-        }
-        let Ok(count) = text.parse() else {
-            let text = format!("cannot have {text} workers: the scoreboard ends at {}", Self::MAX);
-            return Err(Error::usage(text).remedy("write fewer; auto takes one for each processor"));
-        };
-        let workers = Self::Fixed(count);
-        workers.validate().map(|()| workers)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -205,21 +184,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn numbers_of_workers() {
-        assert_eq!("auto".parse::<Workers>().expect("auto"), Workers::Auto);
-        assert_eq!("4096".parse::<Workers>().expect("most"), Workers::Fixed(4096));
-        for text in ["0", "4097", "99999999999", "", "-1", "+1", "many", "2..8"] {
-            let error = text.parse::<Workers>().expect_err(text).to_string();
-            assert!(error.contains("(write "), "{error}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_text_makes_a_parser_panic(text in "\\PC{0,20}") {
             let _ = (limit(&text), requests(&text), age(&text), size(&text));
-            let _ = text.parse::<Workers>();
         }
 
         #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
 pub struct Recycling {
-    /// How many requests it answers; where a process serves one connection, how many connections it takes.
+    /// How many requests it answers; where nobody counts them, how many connections it has.
     pub requests: Option<Spread<u64>>,
     /// How much memory it may have in use, in bytes, shared pages counted in full.
     pub memory: Option<u64>,

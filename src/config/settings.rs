@@ -11,12 +11,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{num::NonZero, path::PathBuf, thread, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     choices::{LogFormat, Model, Reap},
     name,
     recycling::Recycling,
+    workers::Workers,
 };
 use crate::{
     error::{Error, Result},
@@ -89,15 +90,6 @@ pub struct LogSettings {
     pub level: log::LevelFilter,
     /// The shape of a line.
     pub format: LogFormat,
-}
-
-/// How many workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Workers {
-    /// As many as this process has processors.
-    Auto,
-    /// This many.
-    Fixed(u32),
 }
 
 impl Settings {
@@ -219,38 +211,6 @@ impl Default for Limits {
 impl Default for LogSettings {
     fn default() -> Self {
         Self { file: None, level: log::LevelFilter::Info, format: LogFormat::Text }
-    }
-}
-
-impl Workers {
-    /// The most workers that a server can have.
-    pub const MAX: u32 = 4096;
-
-    /// How many that is on this machine, for this process.
-    pub fn count(self) -> u32 {
-        match self {
-            Self::Fixed(count) => count,
-            Self::Auto => {
-                let processors = thread::available_parallelism().map_or(1, NonZero::get);
-                u32::try_from(processors).unwrap_or(Self::MAX).min(Self::MAX)
-            }
-        }
-    }
-
-    /// Says whether a server can have so many.
-    ///
-    /// # Errors
-    /// A usage error for none, or for more than [`Workers::MAX`].
-    pub fn validate(self) -> Result<()> {
-        let count = self.count();
-        if count == 0 {
-            return Err(Error::usage("cannot serve with 0 workers").remedy("write 1 or more, or auto"));
-        }
-        if count > Self::MAX {
-            let text = format!("cannot have {count} workers: the scoreboard ends at {}", Self::MAX);
-            return Err(Error::usage(text).remedy("write fewer; auto takes one for each processor"));
-        }
-        Ok(())
     }
 }
 

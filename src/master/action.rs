@@ -116,6 +116,19 @@ pub enum Quota {
     Age,
 }
 
+/// Why another number of workers is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sizing {
+    /// Somebody asked for it.
+    Asked,
+    /// The settings say so, or said so before a reload that failed.
+    Settings,
+    /// All are busy and clients queue.
+    Queue,
+    /// Those that stay will do.
+    Quiet,
+}
+
 /// One line of the story: what a log line, or the library's `on_event`, says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
@@ -150,7 +163,7 @@ pub enum News {
     /// It failed, and `generation` is not to be.
     TurnFailed { change: Change, generation: Generation, reason: String },
     /// Another number of workers is wanted.
-    Scaled { from: u32, to: u32 },
+    Scaled { from: u32, to: u32, why: Sizing },
     /// The server takes connections from the queue, or leaves it alone, from now on.
     Accepts { accepts: Accepts },
     /// A request that came without a caller was refused.
@@ -235,6 +248,17 @@ impl std::fmt::Display for Quota {
             Self::Requests => "max-requests",
             Self::Memory => "max-memory",
             Self::Age => "max-age",
+        })
+    }
+}
+
+impl std::fmt::Display for Sizing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "asked",
+            Self::Settings => "settings",
+            Self::Queue => "all busy and clients queue",
+            Self::Quiet => "quiet",
         })
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         channel::{Channel, Received},
         ident::RowId,
         message::{Order, Report},
-        scoreboard::Scoreboard,
+        scoreboard::{Reading, Scoreboard},
     },
     process::{Pid, exit::ExitStatus, signal, usage, wait},
 };
@@ -181,9 +181,10 @@ impl Children {
     pub fn look(&self, scoreboard: &Scoreboard) -> Vec<Sight> {
         let sight = |(id, process): (&ChildId, &Process)| {
             let row = scoreboard.read(process.row);
-            // A connection process writes no row: for its worker a connection that is gone counts as a request.
+            // Where an application of its own drives, nobody counts requests: a connection that is gone is one at least.
             let served = row.requests.max(row.accepted.saturating_sub(row.active));
-            Sight { child: *id, due: row.due, request_due: row.request_due, during: row.current, served }
+            let Reading { due, request_due, active, current: during, .. } = row;
+            Sight { child: *id, due, request_due, during, served, active }
         };
         self.processes.iter().map(sight).collect()
     }

@@ -10,10 +10,11 @@ use super::{
     protocols::Protocols,
 };
 use crate::{
+    config::Range,
     ipc::ident::Generation,
     listener::{Address, Listener},
     process::program::Program,
-    worker::{self, Serve},
+    worker::{self, Serve, Taking},
 };
 
 /// See the module.
@@ -25,7 +26,7 @@ pub struct Edition<'a> {
     pub listen: Vec<Address>,
     /// How many workers its settings ask for. Somebody may have scaled it since: a reload changes the number only if
     /// the settings did.
-    pub workers: u32,
+    pub workers: Range,
     /// The limits on them.
     pub policy: Policy,
     /// The limits on their clients.
@@ -49,6 +50,14 @@ impl Work<'_> {
         match self {
             Self::Serve(serve) => serve.model(),
             Self::Run(_) => "program",
+        }
+    }
+
+    /// How many clients it takes at a time.
+    pub fn taking(&self) -> Taking {
+        match self {
+            Self::Serve(serve) => serve.taking(),
+            Self::Run(_) => Taking::Many,
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::policy::Policy;
 use crate::{
+    config::Range,
     ipc::{control::Request, ident::Slot, message::Accepts},
     process::{Pid, clock::Time, exit::ExitStatus},
 };
@@ -50,6 +51,17 @@ pub struct Sight {
     pub during: Option<String>,
     /// How many requests it has answered.
     pub served: u64,
+    /// How many of its connections are open.
+    pub active: u64,
+}
+
+/// Whether clients wait to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Nobody does.
+    Empty,
+    /// Somebody does.
+    Waiting,
 }
 
 /// One thing that happened.
@@ -70,7 +82,7 @@ pub enum Event {
     /// A person or a program asks for something; without a caller by signal, so that nobody waits for the result.
     Asked { request: Request, caller: Option<Caller> },
     /// The configuration was read anew for the reload that was asked for, and its listeners are bound.
-    Prepared { workers: Option<u32>, policy: Policy },
+    Prepared { workers: Option<Range>, policy: Policy },
     /// It could not be read, or is wrong: the reload fails before it begins.
     PrepareFailed { cause: String },
     /// The trial child of a new program is gone; it had shown all that it must, or it had not.
@@ -79,8 +91,8 @@ pub enum Event {
     Returned,
     /// This process could not become the other program.
     CrossFailed { cause: String },
-    /// What stands in the rows of the children that serve.
-    Looked { sights: Vec<Sight> },
+    /// What stands in the rows of the children that serve, and whether clients wait in a queue.
+    Looked { sights: Vec<Sight>, queue: Queue },
     /// How much memory each worker has in use, in bytes.
     Weighed { weights: Vec<(ChildId, u64)> },
     /// A child was stopped: it does nothing until it goes on.

@@ -13,6 +13,7 @@
 mod action;
 mod birth;
 mod children;
+mod crowd;
 #[cfg_attr(not(feature = "control"), path = "no_desk.rs")]
 mod desk;
 mod edition;
@@ -45,7 +46,7 @@ use std::{collections::VecDeque, time::Duration};
 pub use action::{Change, Ending, News, Who};
 pub use edition::{Edition, Work};
 pub use place::Place;
-pub use policy::{Pausing, Policy};
+pub use policy::Policy;
 pub use protocols::Protocols;
 pub use respawn::RespawnPolicy;
 pub use sources::Handled;
@@ -111,7 +112,7 @@ impl<'a> Master<'a> {
         let supervisor = state.supervisor.clone();
         let first = match beginning {
             Beginning::New => {
-                Event::Prepared { workers: (workers != state.workers).then_some(workers), policy }
+                Event::Prepared { workers: (workers != state.range()).then_some(workers), policy }
             }
             Beginning::Returned => Event::Returned,
             Beginning::Spared(cause) => Event::CrossFailed { cause },

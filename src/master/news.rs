@@ -101,8 +101,9 @@ fn line(news: &News) -> Line {
         }
         News::ReloadQueued { behind } => server(Level::Info, "reload waits for the one that runs", "reload")
             .count("behind", behind.number()),
-        News::Scaled { from, to } => {
-            server(Level::Info, "scaled", "scaled").count("from", *from).count("workers", *to)
+        News::Scaled { from, to, why } => {
+            let line = server(Level::Info, "scaled", "scaled").count("from", *from).count("workers", *to);
+            line.with("reason", why)
         }
         News::Accepts { accepts: Accepts::Paused } => server(Level::Info, "paused", "paused"),
         News::Accepts { accepts: Accepts::Yes } => server(Level::Info, "resumed", "resumed"),

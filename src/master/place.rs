@@ -7,10 +7,12 @@ use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
-
 #[cfg(feature = "control")]
 use {super::upgrade::State, crate::listener::packed::Packed, std::io};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::event::Queue;
 use crate::{
     config::{Settings, runtime_dir},
     error::{Error, Result},
@@ -164,6 +166,16 @@ impl Place {
             {
                 notify::entrust(&name, listener.as_fd());
             }
+        }
+    }
+
+    /// Whether clients wait to be accepted: a listening socket is readable then, of whatever family. poll(2).
+    pub fn queue(&self) -> Queue {
+        let mut doors: Vec<_> =
+            self.listeners.iter().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)).collect();
+        match poll(&mut doors, PollTimeout::ZERO) {
+            Ok(1..) => Queue::Waiting,
+            Ok(_) | Err(_) => Queue::Empty,
         }
     }
 

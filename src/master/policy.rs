@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{action::Limit, respawn::RespawnPolicy};
-use crate::config::Recycling;
+use crate::{config::Recycling, worker::Taking};
 
 /// The limits that the supervisor keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct Policy {
     pub respawn: RespawnPolicy,
     /// Whether children can be told to leave the queue alone.
     pub pausing: Pausing,
+    /// How many clients each takes at a time.
+    #[cfg_attr(feature = "control", serde(default))]
+    pub taking: Taking,
 }
 
 /// Whether children can be told to leave the queue alone.

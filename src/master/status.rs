@@ -11,6 +11,7 @@ use super::{
     supervisor::{Phase, Supervisor},
 };
 use crate::{
+    config::Range,
     ipc::{
         control::status::{Counters, Exit, Listener, Master, ServerState, StatusDocument, Worker, seconds},
         message::Accepts,
@@ -48,6 +49,7 @@ impl Known<'_> {
             master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe() },
             listeners: self.listeners(),
             workers: supervisor.children().filter_map(|child| self.worker(child, now)).collect(),
+            range: range(supervisor.range()),
             counters: counters(supervisor),
             last_exits: last_exits(supervisor, now),
         }
@@ -124,6 +126,10 @@ fn counters(supervisor: &Supervisor) -> Counters {
         failed_reloads: ledger.failed_reloads,
         failed_upgrades: ledger.failed_upgrades,
     }
+}
+
+fn range(range: Range) -> Option<[u32; 2]> {
+    range.is_open().then_some([range.least, range.most])
 }
 
 fn last_exits(supervisor: &Supervisor, now: Time) -> Vec<Exit> {

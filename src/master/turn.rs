@@ -7,7 +7,7 @@ use super::{
     event::{Caller, Program},
     policy::Policy,
 };
-use crate::{ipc::ident::Generation, process::clock::Time};
+use crate::{config::Range, ipc::ident::Generation, process::clock::Time};
 
 /// What is exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,9 @@ pub struct Turn {
     pub callers: Vec<Caller>,
     /// The number of workers to go back to, if this reload changed it.
     pub target_before: Option<u32>,
+    /// The same of what it may choose by itself.
+    #[cfg_attr(feature = "control", serde(default))]
+    pub range_before: Option<Range>,
     /// The limits to go back to.
     pub policy_before: Policy,
     /// The generation whose reload it had to wait for.
@@ -94,6 +97,7 @@ impl Turn {
             progress: Progress::Preparing,
             callers: order.callers,
             target_before: None,
+            range_before: None,
             policy_before: policy,
             behind: order.behind,
             limit: order.timeout.map(|limit| (now + limit, limit)),

@@ -150,7 +150,8 @@ impl<'a> World<'a> {
             Action::Kill { child } => self.children.kill(child),
             Action::Warn { child, warning } => self.children.warn(child, warning),
             Action::Look => {
-                return Effect::Caused(Event::Looked { sights: self.children.look(&self.scoreboard) });
+                let sights = self.children.look(&self.scoreboard);
+                return Effect::Caused(Event::Looked { sights, queue: self.place.queue() });
             }
             Action::Weigh => return Effect::Caused(Event::Weighed { weights: self.children.weigh() }),
             Action::Accept { child, accepts } => self.children.order(child, Order::Accept(accepts)),

@@ -5,7 +5,7 @@ use std::{fmt, io, rc::Rc};
 use crate::{
     config::{Limits, Model, Reap, Settings},
     error::{Error, Result},
-    master::{Edition, Pausing, Policy, Protocols, RespawnPolicy, Work},
+    master::{Edition, Policy, Protocols, RespawnPolicy, Work},
     process::program::Program,
     session::Application,
     worker::{
@@ -143,8 +143,8 @@ impl<'a> Blueprint<'a> {
         Edition {
             protocols: self.protocols,
             listen: self.settings.listen.clone(),
-            workers: self.settings.workers.count(),
-            policy: policy(&self.settings, self.work.pausing()),
+            workers: self.settings.workers.range(),
+            policy: policy(&self.settings, &self.work),
             limits: client_limits(&self.settings.limits),
             work: self.work.clone(),
         }
@@ -157,15 +157,16 @@ impl fmt::Debug for Blueprint<'_> {
     }
 }
 
-fn policy(Settings { limits, recycling, .. }: &Settings, pausing: Pausing) -> Policy {
+fn policy(Settings { limits, recycling, .. }: &Settings, work: &Work<'_>) -> Policy {
     Policy {
+        taking: work.taking(),
         recycling: *recycling,
         boot: limits.boot,
         liveness: limits.liveness,
         request: limits.request,
         drain: limits.drain,
         respawn: RespawnPolicy::default(),
-        pausing,
+        pausing: work.pausing(),
     }
 }
 

@@ -43,7 +43,7 @@ impl Server<'_> {
     }
 
     /// Replaces a worker that has answered so many requests: one at a time over the whole server, and its successor is
-    /// ready before it drains. Where a process serves one connection, connections count. A [`Spread`] lets each worker
+    /// ready before it drains. Where nobody counts requests, connections count. A [`Spread`] lets each worker
     /// draw a share of its own.
     ///
     /// ```

@@ -18,7 +18,7 @@ mod manager;
 mod programs;
 mod run;
 
-use std::{fmt, io, path::PathBuf, process};
+use std::{fmt, io, ops::RangeInclusive, path::PathBuf, process};
 
 pub(crate) use blueprint::Blueprint;
 #[cfg(feature = "cli")]
@@ -120,6 +120,18 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn workers(mut self, count: u32) -> Self {
         self.settings.workers = Workers::Fixed(count);
+        self
+    }
+
+    /// As many workers as it takes: it begins with the least, takes more while all are busy and clients queue, and fewer
+    /// again when it is quiet.
+    ///
+    /// ```
+    /// let server = forkd::Server::bind("127.0.0.1:0").workers_within(2..=8);
+    /// ```
+    #[must_use]
+    pub fn workers_within(mut self, range: RangeInclusive<u32>) -> Self {
+        self.settings.workers = Workers::Between(*range.start(), *range.end());
         self
     }
 

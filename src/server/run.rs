@@ -6,7 +6,7 @@ use super::{Blueprint, Event, OnBound, OnEvent, OnRenewal, Outcome, Renewal, Ser
 #[cfg(feature = "control")]
 use crate::master::upgrade::{Beginning, Rehearsal, State};
 use crate::{
-    config::Settings,
+    config::{Range, Settings},
     error::{Error, Result},
     ipc::ident::Generation,
     listener::Listener,
@@ -167,7 +167,7 @@ fn renewing<'x>(settings: Settings, mut renew: OnRenewal<'x>) -> OnReload<'x> {
     Box::new(move |edition| match renew()? {
         Renewal::Workers(workers) => {
             settings.validate()?;
-            Ok(Edition { workers: workers.unwrap_or(edition.workers), ..edition.clone() })
+            Ok(Edition { workers: workers.map_or(edition.workers, Range::fixed), ..edition.clone() })
         }
         Renewal::Blueprint(blueprint) => {
             blueprint.settings.validate()?;

@@ -14,7 +14,7 @@ use nix::{
 };
 
 use super::{
-    Serve, Worker,
+    Serve, Taking, Worker,
     accept::{Doors, Visitor},
     connection::Connection,
     datagrams::{Answering, DatagramFactory, Post},
@@ -72,6 +72,10 @@ impl<S: Streams> Serve for Blocking<S> {
 
     fn model(&self) -> &'static str {
         "blocking"
+    }
+
+    fn taking(&self) -> Taking {
+        Taking::One
     }
 }
 

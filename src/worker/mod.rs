@@ -89,6 +89,22 @@ pub trait Serve {
 
     /// The model's name on the command line.
     fn model(&self) -> &'static str;
+
+    /// How many clients one of its workers takes at a time.
+    fn taking(&self) -> Taking {
+        Taking::Many
+    }
+}
+
+/// How many clients a worker takes at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
+pub enum Taking {
+    /// One: whoever has a client is busy.
+    One,
+    /// As many as come.
+    #[default]
+    Many,
 }
 
 /// A worker as the code that it runs sees it.

@@ -28,6 +28,7 @@ fn what_cannot_be_meant_is_said_when_the_server_is_started() {
         (Server::bind("nonsense"), "nonsense"),
         (Server::bind("127.0.0.1:0").workers(0), "workers"),
         (Server::bind("127.0.0.1:0").workers(100_000), "100000"),
+        (Server::bind("127.0.0.1:0").workers_within(0..=2), "0 workers"),
         (Server::bind("127.0.0.1:0").model(forkd::config::Model::Event), "event"),
     ] {
         let error = server.serve(|_| Ok(())).expect_err(word);

@@ -29,6 +29,7 @@ mod manager;
 mod models;
 mod orphans;
 mod programs;
+mod range;
 mod recycle;
 mod reload;
 mod scoreboard;

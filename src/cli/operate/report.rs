@@ -43,11 +43,19 @@ fn headline(document: &StatusDocument, coloured: bool) -> String {
         "{} is {state}: master {}, {}, {} model, generation {}, up {}\n",
         printable(&document.name),
         document.master.pid,
-        count(document.workers.len(), "worker"),
+        workers_in_words(document),
         printable(&document.model),
         document.generation,
         age(document.uptime_s),
     )
+}
+
+fn workers_in_words(document: &StatusDocument) -> String {
+    let workers = count(document.workers.len(), "worker");
+    match document.range {
+        Some([least, most]) => format!("{workers} of {least}..{most}"),
+        None => workers,
+    }
 }
 
 fn listeners(listeners: &[Listener]) -> String {
@@ -186,6 +194,7 @@ mod tests {
                 current_s: Some(3.0),
             }],
             counters: Counters { spawned: 3, exited: 2, crashed: 1, ..Counters::default() },
+            range: None,
             last_exits: vec![Exit {
                 slot: 2,
                 generation: 1,

@@ -27,6 +27,7 @@ pub fn status() -> StatusDocument {
             worker(2, 102, 1, State::Busy),
         ],
         counters: Counters::default(),
+        range: None,
         last_exits: vec![Exit {
             slot: 2,
             generation: 1,

@@ -30,6 +30,9 @@ pub struct StatusDocument {
     pub listeners: Vec<Listener>,
     /// Its children, those that are leaving too.
     pub workers: Vec<Worker>,
+    /// Of how many workers it chooses by itself, the least and the most; null if it does not.
+    #[serde(default)]
+    pub range: Option<[u32; 2]>,
     /// What has happened since the start.
     pub counters: Counters,
     /// The last children that ended.
@@ -209,6 +212,7 @@ pub(super) mod tests {
             }],
             workers: vec![worker()],
             counters: Counters::default(),
+            range: Some([2, 8]),
             last_exits: vec![Exit {
                 slot: 1,
                 generation: 1,

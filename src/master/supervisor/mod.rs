@@ -17,6 +17,7 @@ mod recycle;
 mod reload;
 mod requests;
 mod settle;
+mod size;
 mod upgrade;
 mod view;
 mod watch;
@@ -28,6 +29,7 @@ use std::{mem, time::Duration};
 
 use super::{
     action::{Action, Limit, News, Reason},
+    crowd::Crowd,
     event::{Caller, ChildId, Event},
     ledger::Ledger,
     policy::Policy,
@@ -37,6 +39,7 @@ use super::{
     turn::{NextTurn, Turn},
 };
 use crate::{
+    config::Range,
     ipc::{ident::Generation, message::Accepts},
     process::clock::Time,
 };
@@ -74,6 +77,12 @@ pub struct Supervisor {
     phase: Phase,
     /// How many slots are to be filled.
     target: u32,
+    /// Of how many it may choose by itself.
+    #[cfg_attr(feature = "control", serde(default))]
+    range: Range,
+    /// What there was to do lately.
+    #[cfg_attr(feature = "control", serde(default))]
+    crowd: Crowd,
     /// The generation that is to fill them.
     wanted: Generation,
     /// The highest generation ever begun: a number is never given twice, not even after a failure.
@@ -107,12 +116,14 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor of `workers` slots, all of them empty; the first [`Event::Woke`] fills them.
-    pub fn new(workers: u32, policy: Policy, seed: u64, now: Time) -> Self {
+    /// A supervisor of the least of `workers` slots, all of them empty; the first [`Event::Woke`] fills them.
+    pub fn new(workers: Range, policy: Policy, seed: u64, now: Time) -> Self {
         Self {
             policy,
             phase: Phase::Starting,
-            target: workers.clamp(1, MOST_WORKERS),
+            target: workers.least.clamp(1, MOST_WORKERS),
+            range: workers,
+            crowd: Crowd::default(),
             wanted: Generation::FIRST,
             newest: Generation::FIRST,
             slots: Vec::new(),
@@ -149,7 +160,7 @@ impl Supervisor {
             Event::Tried { result } => self.tried(result),
             Event::Returned => self.returned(None),
             Event::CrossFailed { cause } => self.cross_failed(&cause),
-            Event::Looked { sights } => self.looked(sights),
+            Event::Looked { sights, queue } => self.looked(sights, queue),
             Event::Weighed { weights } => self.weighed(weights),
             Event::Stopped { child } => self.halted(child, Some(now)),
             Event::Continued { child } => self.halted(child, None),

@@ -1,8 +1,9 @@
 //! The reload, as a transaction: successors are brought to ready one after the other, and a failure undoes everything.
 
 use super::{MOST_WORKERS, Policy, Supervisor};
+use crate::config::Range;
 use crate::master::{
-    action::{Action, News, Reason},
+    action::{Action, News, Reason, Sizing},
     respawn::Respawn,
     slot::Child,
     turn::{Change, NextTurn, Progress, Turn},
@@ -18,16 +19,18 @@ impl Supervisor {
 
     /// The configuration was read anew, by this program or by the one that it has become: the new generation begins to
     /// fill the slots.
-    pub(super) fn prepared(&mut self, workers: Option<u32>, policy: Policy) {
+    pub(super) fn prepared(&mut self, workers: Option<Range>, policy: Policy) {
         let ready = |turn: &&mut Turn| matches!(turn.progress, Progress::Preparing | Progress::Crossing);
         let Some(turn) = self.turn.as_mut().filter(ready) else { return };
         turn.progress = Progress::Raising;
         turn.target_before = workers.map(|_| self.target);
+        turn.range_before = workers.map(|_| self.range);
         self.wanted = turn.generation;
         self.policy = policy;
         self.slots.iter_mut().for_each(|slot| slot.respawn = Respawn::default());
         if let Some(workers) = workers {
-            self.retarget(workers.clamp(1, MOST_WORKERS));
+            self.range = workers;
+            self.retarget(workers.nearest(self.target).clamp(1, MOST_WORKERS), Sizing::Settings);
         }
     }
 
@@ -52,7 +55,7 @@ impl Supervisor {
         let progress = if returns { Progress::Returning } else { Progress::Failed };
         turn.progress = progress(why.to_owned());
         let (change, failed, previous) = (turn.change, turn.generation, turn.previous);
-        let target = turn.target_before.take();
+        let (range, target) = (turn.range_before.take(), turn.target_before.take());
         self.wanted = previous;
         self.policy = turn.policy_before;
         if !returns {
@@ -63,9 +66,12 @@ impl Supervisor {
             Change::Upgrade => &mut self.ledger.failed_upgrades,
         } += 1;
         self.tell(News::TurnFailed { change, generation: failed, reason: why.to_owned() });
-        if let Some(target) = target {
-            self.retarget(target);
-        }
+        self.range = range.unwrap_or(self.range);
+        let target = target.unwrap_or(self.target);
+        self.retarget(
+            if self.range.is_open() { self.range.nearest(target) } else { target },
+            Sizing::Settings,
+        );
         let doomed = self.children().filter(|child| child.generation == failed && child.is_booting());
         for id in doomed.map(|child| child.id).collect::<Vec<_>>() {
             self.kill(id, Reason::RolledBack, false);

@@ -8,7 +8,7 @@ use crate::ipc::{
     message::Accepts,
 };
 use crate::master::{
-    action::{Action, News, Outcome, Reason, Verdict},
+    action::{Action, News, Outcome, Reason, Sizing, Verdict},
     event::Caller,
     policy::Pausing,
     slot::Stage,
@@ -101,18 +101,18 @@ impl Supervisor {
             );
             return self.refuse(caller, Outcome::Refused, text);
         }
+        if self.range.is_open() && self.range.nearest(to) != to {
+            let text = format!(
+                "cannot scale to {to} workers: the settings say {} (change them and reload)",
+                self.range
+            );
+            return self.refuse(caller, Outcome::Refused, text);
+        }
         if let Some(turn) = &mut self.turn {
             turn.target_before = None;
         }
-        self.retarget(to);
+        self.retarget(to, Sizing::Asked);
         self.scalers.extend(caller);
-    }
-
-    pub(super) fn retarget(&mut self, to: u32) {
-        let from = mem::replace(&mut self.target, to);
-        if from != to {
-            self.tell(News::Scaled { from, to });
-        }
     }
 
     pub(super) fn refuse(&mut self, caller: Option<Caller>, outcome: Outcome, text: String) {

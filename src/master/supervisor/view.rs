@@ -2,6 +2,7 @@
 
 use super::{Phase, Supervisor};
 use crate::{
+    config::Range,
     ipc::{ident::Generation, message::Accepts},
     master::{
         event::ChildId,
@@ -24,6 +25,11 @@ impl Supervisor {
     /// How many slots are to be filled.
     pub fn target(&self) -> u32 {
         self.target
+    }
+
+    /// Of how many it may choose by itself.
+    pub fn range(&self) -> Range {
+        self.range
     }
 
     /// The generation that is to fill them.

@@ -14,7 +14,7 @@ use super::Supervisor;
 use crate::{
     master::{
         action::{Action, Limit, News, Reason, Warning},
-        event::{ChildId, Sight},
+        event::{ChildId, Queue, Sight},
         slot::{Child, Stage, Strike},
     },
     process::clock::Time,
@@ -34,7 +34,7 @@ impl Supervisor {
     pub(super) fn interval(&self) -> Option<Duration> {
         let limits = [self.policy.liveness, self.policy.request].into_iter().flatten().min();
         let limits = limits.map(|limit| (limit / LOOKS).clamp(OFTEN, SELDOM));
-        limits.into_iter().chain(self.count_interval()).min()
+        limits.into_iter().chain(self.count_interval()).chain(self.crowd_interval()).min()
     }
 
     /// Asks for a look at the rows when it is time.
@@ -51,7 +51,8 @@ impl Supervisor {
     }
 
     /// What stands in the rows now.
-    pub(super) fn looked(&mut self, sights: Vec<Sight>) {
+    pub(super) fn looked(&mut self, sights: Vec<Sight>, queue: Queue) {
+        self.measure(&sights, queue);
         for sight in sights {
             let (now, forgiven) = (self.now, self.forgiven);
             let shifted =

@@ -32,6 +32,8 @@ impl ToyKernel {
         let own = |child: &Child| self.policies.get(&child.generation) == Some(&child.policy);
         self.require("a child runs under its generation's limits", self.supervisor.children().all(own))?;
         self.require("one slot is turned at a time", self.turning() <= 1)?;
+        let (range, target) = (self.supervisor.range(), self.supervisor.target());
+        self.require("a range is kept", !range.is_open() || range.nearest(target) == target)?;
         self.require("memory is bounded", self.supervisor.ledger().last_exits.len() <= 16)
     }
 

@@ -57,7 +57,7 @@ impl ToyKernel {
         let living = self.toys.iter().filter(|(_, toy)| !matches!(toy.life, Life::Dead(_)));
         let sight = |(id, toy): (&ChildId, &Toy)| {
             let due = if mistaken { Some(Time::ZERO) } else { toy.due };
-            Sight { child: *id, due, request_due: None, during: None, served: 0 }
+            Sight { child: *id, due, request_due: None, during: None, served: 0, active: 0 }
         };
         let sights = living.map(sight).collect();
         self.served(sights)

@@ -32,6 +32,7 @@ use crate::{
         ident::Generation,
     },
     process::{Pid, clock::Time},
+    worker::Taking,
 };
 
 /// What a check found: the name of the invariant, and the step.
@@ -102,6 +103,7 @@ const POLICY: Policy = Policy {
         patience: 8,
     },
     pausing: Pausing::Possible,
+    taking: Taking::Many,
     recycling: Recycling { requests: None, memory: None, age: None },
 };
 
@@ -110,6 +112,7 @@ impl ToyKernel {
         let mut dice = Dice::new(seed);
         let workers = if most > 16 { most } else { 1 + dice.below(most) };
         let policy = Policy { recycling: share::recycling(&mut dice, most), ..POLICY };
+        let workers = share::range(&mut dice, workers, most);
         Self {
             supervisor: Supervisor::new(workers, policy, dice.roll(), Time::ZERO),
             toys: BTreeMap::new(),
@@ -288,7 +291,10 @@ impl ToyKernel {
     }
 
     fn prepare(&mut self, generation: Generation) -> Event {
-        let workers = self.dice.one_in(4).then(|| 1 + self.dice.below(self.most));
+        let workers = self.dice.one_in(4).then(|| {
+            let least = 1 + self.dice.below(self.most);
+            share::range(&mut self.dice, least, self.most)
+        });
         let boot = Some(Duration::from_secs(u64::from(1 + self.dice.below(60))));
         let recycling = share::recycling(&mut self.dice, self.most);
         let policy = Policy { boot, recycling, ..POLICY };

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Defect, Life, Toy, ToyKernel, Violation};
 use crate::{
-    config::{Recycling, Spread},
+    config::{Range, Recycling, Spread},
     ipc::ident::Generation,
     master::{
-        event::{ChildId, Event},
+        event::{ChildId, Event, Queue, Sight},
         respawn::Dice,
         supervisor::AT_LEAST,
     },
@@ -53,6 +53,12 @@ pub(super) fn recycling(dice: &mut Dice, most: u32) -> Recycling {
     Recycling { requests, memory, age }
 }
 
+/// A number of workers, or from it to another.
+pub(super) fn range(dice: &mut Dice, least: u32, most: u32) -> Range {
+    let further = if dice.one_in(2) { 0 } else { dice.below(most) };
+    Range { least, most: (least + further).min(most) }
+}
+
 impl ToyKernel {
     /// A child has worked.
     pub(super) fn worked(&mut self, id: ChildId) {
@@ -80,14 +86,15 @@ impl ToyKernel {
     }
 
     /// What a row says that its child has served.
-    pub(super) fn served(&mut self, mut sights: Vec<crate::master::event::Sight>) -> Event {
+    pub(super) fn served(&mut self, mut sights: Vec<Sight>) -> Event {
         for sight in &mut sights {
             sight.served = self.toys.get(&sight.child).map_or(0, |toy| toy.work.served);
         }
         if self.strikes(Defect::InflateRows) {
             sights.iter_mut().for_each(|sight| sight.served += 1_000);
         }
-        Event::Looked { sights }
+        let queue = if self.dice.one_in(3) { Queue::Empty } else { Queue::Waiting };
+        Event::Looked { sights, queue }
     }
 
     /// Whoever is in the slot already is of another generation, or has done its share, and then nothing else moves.

@@ -16,6 +16,7 @@ use super::{
     role::{self, Role},
 };
 use crate::{
+    config::Range,
     error::{Error, Result},
     ipc::{control::Request, scoreboard},
     listener,
@@ -36,8 +37,11 @@ pub struct State {
     pub name: String,
     /// When the server began.
     pub began: Time,
-    /// How many workers the settings ask for.
+    /// How many workers the settings ask for, or at least.
     pub workers: u32,
+    /// How many at most.
+    #[serde(default)]
+    pub most_workers: Option<u32>,
     /// Which program an upgrade reads anew, if nobody names one.
     pub program: PathBuf,
     /// The program to go back to.
@@ -93,6 +97,13 @@ pub enum Beginning {
     Returned,
     /// The old one, after the new one could not even begin, for this reason.
     Spared(String),
+}
+
+impl State {
+    /// How many workers the settings ask for.
+    pub fn range(&self) -> Range {
+        Range { least: self.workers, most: self.most_workers.unwrap_or(self.workers) }
+    }
 }
 
 /// How a trial answers.
