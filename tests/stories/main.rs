@@ -41,3 +41,5 @@ mod stop;
 mod supervise;
 mod tree;
 mod upgrade;
+mod upgrade_fails;
+mod upgrade_meanwhile;

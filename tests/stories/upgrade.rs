@@ -8,14 +8,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::daemon::refused;
 use crate::support::*;
 
-const HELLO: &[u8] = b"Hello from a file.\n";
-const FORKD: &str = env!("CARGO_BIN_EXE_forkd");
+pub const HELLO: &[u8] = b"Hello from a file.\n";
+pub const FORKD: &str = env!("CARGO_BIN_EXE_forkd");
 
 /// A program of the story's own: a shell script.
-fn program(launch: &Launch, name: &str, script: &str) -> PathBuf {
+pub fn program(launch: &Launch, name: &str, script: &str) -> PathBuf {
     let path = launch.folder().join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -23,7 +22,7 @@ fn program(launch: &Launch, name: &str, script: &str) -> PathBuf {
 }
 
 /// A program that is forkd once the gate is there; until then a trial of it takes its time.
-fn behind_gate(launch: &Launch) -> (PathBuf, PathBuf) {
+pub fn behind_gate(launch: &Launch) -> (PathBuf, PathBuf) {
     let gate = launch.folder().join("gate");
     let script =
         format!("while [ ! -e {gate} ]; do sleep 0.02; done; exec {FORKD} \"$@\"", gate = gate.display());
@@ -31,17 +30,17 @@ fn behind_gate(launch: &Launch) -> (PathBuf, PathBuf) {
 }
 
 /// `forkd upgrade` on its way.
-fn upgrading(server: &Instance, binary: &Path) -> JoinHandle<Finished> {
+pub fn upgrading(server: &Instance, binary: &Path) -> JoinHandle<Finished> {
     started(server, "upgrade", &["--binary", binary.to_str().unwrap()])
 }
 
-fn started(server: &Instance, verb: &str, arguments: &[&str]) -> JoinHandle<Finished> {
+pub fn started(server: &Instance, verb: &str, arguments: &[&str]) -> JoinHandle<Finished> {
     let mut command = forkd_command();
     command.args([verb, server.launch.name(), "--runtime-dir"]).arg(server.launch.runtime()).args(arguments);
     thread::spawn(move || run(&mut command))
 }
 
-fn under_load(launch: &Launch) -> (Instance, Load) {
+pub fn under_load(launch: &Launch) -> (Instance, Load) {
     let server = launch.clone().args(["--linger", "5s"]).start();
     let load = Load::start(server.address(), "/hello.txt", HELLO);
     (server, load)
@@ -49,7 +48,7 @@ fn under_load(launch: &Launch) -> (Instance, Load) {
 
 /// Nothing but the refusal has happened: the same workers, no trial, no generation more that serves.
 #[track_caller]
-fn untouched(server: &Instance, before: &[i32]) {
+pub fn untouched(server: &Instance, before: &[i32]) {
     assert_eq!(server.wait_workers(before.len()), before, "the old side is untouched");
     let status = server.status();
     assert_eq!((&status["generation"], &status["state"]), (&1.into(), &"running".into()));
@@ -128,237 +127,6 @@ fn the_binary_is_the_path_that_was_started_read_anew() {
     assert_eq!(exe(), one, "the one that was named");
     server.operate("upgrade", &[]).done();
     assert_eq!(exe(), one, "and is from then on the one that was started");
-}
-
-#[test]
-fn what_is_no_program_is_refused_and_nothing_has_happened() {
-    let launch = Launch::http().workers(2);
-    let text = program(&launch, "text", "");
-    fs::write(&text, "no program").unwrap();
-    let closed = program(&launch, "closed", "exit 0");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o644)).unwrap();
-    let silent = program(&launch, "silent", "exit 0");
-    let failing = program(&launch, "failing", "exit 7");
-    let crashing = program(&launch, "crashing", "kill -SEGV $$");
-    let other = program(&launch, "other", &format!("exec {FORKD} \"$@\" --no-such-flag"));
-    let old = program(&launch, "old", "echo ready 0 > /proc/self/fd/${FORKD_UPGRADE##*:}");
-    let (server, load) = under_load(&launch);
-    server.allow("event=upgrade");
-    let before = server.workers();
-    for (binary, why) in [
-        (launch.folder().join("nowhere"), "No such file"),
-        (launch.folder().to_owned(), "is a directory"),
-        (text, "Exec format error"),
-        (closed, "Permission denied"),
-        (silent, "exited with code 0 without an answer"),
-        (failing, "exited with code 7 without an answer"),
-        (crashing, "was killed by signal 11 (SEGV)"),
-        (other, "unknown flag --no-such-flag"),
-        (old, "too old: it takes over state version 0"),
-    ] {
-        let end = server.operate("upgrade", &["--binary", binary.to_str().unwrap()]);
-        refused(&end, 1, &["upgrade failed, generation 1 serves on", why]);
-        untouched(&server, &before);
-    }
-    load.end().assert_whole();
-    assert_eq!(server.status()["counters"]["failed_upgrades"], 9);
-    server.operate("upgrade", &[]).done();
-}
-
-#[test]
-fn a_program_that_hangs_is_ended_at_the_limit_with_all_that_it_started() {
-    let launch = Launch::http().workers(1);
-    let hanging = program(&launch, "hanging", "sleep 1000; exit 0");
-    let server = launch.start();
-    server.allow("event=upgrade");
-    let before = server.workers();
-    let end = server.operate("upgrade", &["--binary", hanging.to_str().unwrap(), "--timeout", "300ms"]);
-    refused(&end, 1, &["did not answer within 300ms"]);
-    untouched(&server, &before);
-    eventually("its processes are gone", || (server.all_processes().len() == 2).then_some(()));
-}
-
-#[test]
-fn a_trial_that_is_killed_is_a_refusal() {
-    let launch = Launch::http().workers(1);
-    let hanging = program(&launch, "hanging", "exec sleep 1000");
-    let server = launch.start();
-    server.allow("event=upgrade");
-    let before = server.workers();
-    let upgrade = upgrading(&server, &hanging);
-    let trial = eventually("the trial", || server.children().into_iter().find(|child| child.comm == "sleep"));
-    send(trial.pid, Signal::SIGKILL);
-    refused(&upgrade.join().unwrap(), 1, &["was killed by signal 9 (KILL)"]);
-    untouched(&server, &before);
-}
-
-#[test]
-fn a_worker_that_cannot_start_in_the_new_program_is_the_reason() {
-    let launch = Launch::http().workers(2);
-    let fault = Fault::new(&launch, BOOT_FAILS);
-    let server = fault.inside(launch).start();
-    server.allow("event=upgrade");
-    let before = server.workers();
-    fault.begin();
-    refused(&server.operate("upgrade", &[]), 1, &["oo many open files"]);
-    untouched(&server, &before);
-    fault.end();
-    server.operate("upgrade", &[]).done();
-}
-
-/// A program whose trial is forkd's, and which is another one when it takes over.
-fn turncoat(launch: &Launch, then: &str) -> PathBuf {
-    let script = format!("case $FORKD_UPGRADE in become*) {then};; *) exec {FORKD} \"$@\";; esac");
-    program(launch, "turncoat", &script)
-}
-
-#[test]
-fn a_new_program_that_cannot_begin_gives_way_to_the_old_one() {
-    let launch = Launch::http().workers(2);
-    let turncoat = turncoat(&launch, &format!("exec {FORKD} \"$@\" --no-such-flag"));
-    let (server, load) = under_load(&launch);
-    server.allow("event=upgrade");
-    let before = server.workers();
-    let end = server.operate("upgrade", &["--binary", turncoat.to_str().unwrap()]);
-    refused(&end, 1, &["upgrade failed, generation 1 serves on", "--no-such-flag"]);
-    untouched(&server, &before);
-    load.wait_served(50);
-    load.end().assert_whole();
-    assert_eq!(server.status()["master"]["pid"], server.master);
-    server.operate("upgrade", &[]).done();
-    server.operate("reload", &[]).done();
-}
-
-#[test]
-fn a_new_program_whose_workers_fail_after_all_gives_way_to_the_old_one() {
-    let launch = Launch::http().workers(2);
-    let fault = Fault::new(&launch, BOOT_FAILS);
-    let gate = launch.folder().join("fault");
-    let turncoat = turncoat(&launch, &format!("touch {}; exec {FORKD} \"$@\"", gate.display()));
-    let (server, load) = under_load(&fault.inside(launch));
-    server.allow("event=upgrade").allow("gen=2");
-    let before = server.workers();
-    let end = server.operate("upgrade", &["--binary", turncoat.to_str().unwrap()]);
-    refused(&end, 1, &["upgrade failed, generation 1 serves on", "oo many open files"]);
-    untouched(&server, &before);
-    load.wait_served(50);
-    load.end().assert_whole();
-    assert_eq!(server.status()["master"]["exe"], FORKD);
-    fault.end();
-    server.operate("upgrade", &[]).done();
-}
-
-#[test]
-fn a_worker_that_dies_meanwhile_is_replaced_and_nothing_is_forgotten() {
-    let launch = Launch::http().workers(2);
-    let (gated, gate) = behind_gate(&launch);
-    let server = launch.start();
-    server.allow("event=exited");
-    let upgrade = upgrading(&server, &gated);
-    server.log.wait("event=upgrade gen=2");
-    for round in 1..=2 {
-        let victim = eventually("two that serve", || Some(server.workers()).filter(|all| all.len() == 2))[0];
-        send(victim, Signal::SIGKILL);
-        server.log.wait_count(round, "event=exited status=signal:KILL");
-    }
-    server.log.wait_count(4, "event=ready gen=1");
-    fs::write(gate, "").unwrap();
-    upgrade.join().unwrap().done();
-    server.wait_workers(2);
-    let counters = &server.status()["counters"];
-    assert_eq!((&counters["crashed"], &counters["upgrades"]), (&2.into(), &1.into()));
-    assert_eq!((&counters["spawned"], &counters["exited"]), (&6.into(), &4.into()));
-}
-
-#[test]
-fn workers_that_die_at_any_moment_of_upgrades_are_all_reaped() {
-    let server = Launch::http().workers(3).start();
-    server.allow("event=exited").allow("event=upgrade").allow("event=killed");
-    for _ in 0..6 {
-        let upgrade = started(&server, "upgrade", &[]);
-        // One for each slot: a slot whose workers die nine times in a row would be given up.
-        let mut killed = Vec::new();
-        while !upgrade.is_finished() {
-            let mut workers = server.children();
-            workers.retain(|child| child.comm.starts_with("forkd-worker") && !killed.contains(&child.pid));
-            if let Some(worker) = workers.first().filter(|_| killed.len() < 3) {
-                send(worker.pid, Signal::SIGKILL);
-                killed.push(worker.pid);
-            }
-        }
-        // It may fail: a worker of the new generation was killed. Its master may not.
-        upgrade.join().unwrap();
-        server.wait_workers(3);
-    }
-    let counters = server.status()["counters"].clone();
-    let number = |name: &str| counters[name].as_u64().unwrap();
-    assert_eq!(number("spawned"), number("exited") + 3, "{counters}");
-    server.check_no_zombie();
-}
-
-#[test]
-fn a_reload_while_an_upgrade_runs_waits_for_it() {
-    let launch = Launch::http().workers(2);
-    let (gated, gate) = behind_gate(&launch);
-    let (server, load) = under_load(&launch);
-    let upgrade = upgrading(&server, &gated);
-    server.log.wait("event=upgrade gen=2");
-    let reload = started(&server, "reload", &[]);
-    server.log.wait("event=reload behind=2");
-    fs::write(gate, "").unwrap();
-    assert!(upgrade.join().unwrap().done().out.contains("generation 2"));
-    assert!(reload.join().unwrap().done().out.contains("generation 3"));
-    load.end().assert_whole();
-    server.wait_workers(2);
-    assert_eq!(server.status()["generation"], 3);
-}
-
-#[test]
-fn an_upgrade_while_something_else_runs_is_refused() {
-    let launch = Launch::http().workers(1);
-    let (gated, gate) = behind_gate(&launch);
-    let fault = Fault::new(&launch, BOOT_HANGS);
-    let server = fault.inside(launch).start();
-    fault.begin();
-    let reload = started(&server, "reload", &[]);
-    server.log.wait("event=spawned gen=2");
-    refused(&server.operate("upgrade", &[]), 1, &["cannot upgrade: a reload runs"]);
-    fault.end();
-    reload.join().unwrap().done();
-    let upgrade = upgrading(&server, &gated);
-    server.log.wait("event=upgrade gen=3");
-    refused(&server.operate("upgrade", &[]), 1, &["cannot upgrade: an upgrade runs already"]);
-    fs::write(gate, "").unwrap();
-    upgrade.join().unwrap().done();
-    assert_eq!(server.status()["generation"], 3);
-}
-
-#[test]
-fn scale_and_pause_survive_an_upgrade() {
-    let server = Launch::http().workers(1).start();
-    server.operate("scale", &["3"]).done();
-    server.operate("pause", &[]).done();
-    server.operate("upgrade", &[]).done();
-    let mut waiting = server.client();
-    waiting.send("GET /hello.txt HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
-    assert_eq!((&server.status()["state"], server.children().len()), (&"paused".into(), 3));
-    server.operate("resume", &[]).done();
-    assert_eq!(waiting.answer().unwrap().status, 200, "the queue was kept");
-    server.operate("scale", &["-1"]).done();
-    server.wait_workers(2);
-}
-
-#[test]
-fn a_stop_ends_a_trial() {
-    let launch = Launch::http().workers(1);
-    let (gated, _) = behind_gate(&launch);
-    let server = launch.start();
-    let upgrade = upgrading(&server, &gated);
-    server.log.wait("event=upgrade gen=2");
-    server.operate("stop", &[]).done();
-    refused(&upgrade.join().unwrap(), 1, &["stopped"]);
-    assert_eq!(server.wait_exit(), 0);
-    server.check_clean();
 }
 
 #[test]
