@@ -140,5 +140,19 @@ fn the_doctor_says_what_each_finding_means() {
     let ignored: Value = serde_json::from_slice(&ignored.stdout).expect("a document");
     let sigchld = ignored.as_array().into_iter().flatten().find(|finding| finding["id"] == "sigchld");
     assert_eq!(sigchld.map(|finding| &finding["verdict"]), Some(&"bad".into()), "{ignored}");
-    assert!(text(&["doctor"]).contains("as they should be"));
+    assert!(text(&["doctor", "--lang", "en"]).contains("as they should be"));
+}
+
+#[test]
+fn the_doctor_speaks_chinese_and_finds_the_same() {
+    let [english, chinese] = ["en", "zh"].map(|lang| json(&["doctor", "--json", "--lang", lang]));
+    let pairs = english.as_array().into_iter().flatten().zip(chinese.as_array().into_iter().flatten());
+    for (english, chinese) in pairs {
+        assert_eq!((&english["id"], &english["verdict"]), (&chinese["id"], &chinese["verdict"]));
+        let is_chinese = |value: &Value| {
+            value.as_str().is_some_and(|text| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)))
+        };
+        assert!(is_chinese(&chinese["means"]) && !is_chinese(&english["means"]), "{chinese}");
+    }
+    assert!(text(&["doctor", "--lang", "zh"]).contains("项正常"));
 }

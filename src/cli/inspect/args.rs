@@ -78,6 +78,9 @@ pub struct Doctor {
     /// Print one JSON document and nothing else
     #[arg(long)]
     pub json: bool,
+    /// The language of the findings [default: that of LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, value_name = "LANG")]
+    pub lang: Option<Language>,
     /// Print a service and a socket unit for systemd, instead
     #[arg(long, conflicts_with = "json")]
     pub systemd: bool,

@@ -21,12 +21,19 @@ use crate::{
         select::Selection,
         snapshot::Snapshot,
         tree::{Builder, Fold, Node},
+        watch::bell::Bell,
     },
     process::clock::Time,
 };
 
-/// How often /proc is read. It has no event for a change; half a second is what a person takes for "at once".
+/// How often /proc is read where the kernel tells nothing: half a second is what a person takes for "at once".
 const PERIOD_MS: u16 = 500;
+
+/// The same where it tells of births and ends. States, memory and the wait for the dead have no event.
+const PERIOD_WITH_BELL_MS: u16 = 1000;
+
+/// From one page to the next at least, however much happens.
+const REST_MS: u16 = 50;
 
 /// Shows the tree until interrupted, until its reader goes away, or until what was asked for is gone.
 ///
@@ -34,7 +41,8 @@ const PERIOD_MS: u16 = 500;
 /// When there is no such process, or /proc cannot be read.
 pub fn watch(args: &args::Tree) -> Result<ExitCode> {
     let (mut history, mut last) = (History::default(), Vec::new());
-    let mut begun = false;
+    // Without one, /proc is read more often.
+    let (mut begun, mut bell) = (false, Bell::new().ok());
     loop {
         let snapshot = tree::look()?;
         history.note(&snapshot, Time::now());
@@ -54,7 +62,7 @@ pub fn watch(args: &args::Tree) -> Result<ExitCode> {
             }
         }
         (begun, last) = (true, now);
-        if !pause()? {
+        if !pause(bell.as_mut())? {
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -105,12 +113,31 @@ fn write(page: &str) -> Result<bool> {
 }
 
 /// Waits for the next look; `false` when the reader of standard output has gone meanwhile.
-fn pause() -> Result<bool> {
+fn pause(bell: Option<&mut Bell>) -> Result<bool> {
+    let Some(bell) = bell else { return wait(None, PERIOD_MS).map(|woken| woken != Woken::Gone) };
+    if wait(None, REST_MS)? == Woken::Gone || wait(Some(bell), PERIOD_WITH_BELL_MS)? == Woken::Gone {
+        return Ok(false);
+    }
+    bell.silence();
+    Ok(true)
+}
+
+/// What ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    /// The time, or the bell.
+    Time,
+    /// The reader of standard output has gone.
+    Gone,
+}
+
+fn wait(bell: Option<&Bell>, millis: u16) -> Result<Woken> {
     let out = io::stdout();
-    let mut watched = [PollFd::new(out.as_fd(), PollFlags::empty())];
-    match poll(&mut watched, PollTimeout::from(PERIOD_MS)) {
-        Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(true),
-        Ok(_) => Ok(false),
+    let mut watched = vec![PollFd::new(out.as_fd(), PollFlags::empty())];
+    watched.extend(bell.map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
+    match poll(&mut watched, PollTimeout::from(millis)) {
+        Ok(_) if watched[0].any().unwrap_or(false) => Ok(Woken::Gone),
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(Woken::Time),
         Err(cause) => Err(Error::system("wait", cause)),
     }
 }

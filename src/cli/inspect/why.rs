@@ -22,18 +22,22 @@ const WIDEST: usize = 96;
 pub fn why(args: &args::Why) -> Result<ExitCode> {
     let snapshot = tree::look()?;
     let process = target::present(&snapshot, target::pid(&args.pid)?)?;
-    let lang = match args.lang {
-        Some(args::Language::En) => Lang::En,
-        Some(args::Language::Zh) => Lang::Zh,
-        None => locale(),
-    };
-    let explanation = Explanation::of(&snapshot, process, lang);
+    let explanation = Explanation::of(&snapshot, process, chosen(args.lang));
     if args.json {
         out::document(&explanation)?;
     } else {
         out::print(page(&explanation, &terminal::look(), process.is_zombie()).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The language that was asked for, or else that of the environment.
+pub fn chosen(asked: Option<args::Language>) -> Lang {
+    match asked {
+        Some(args::Language::En) => Lang::En,
+        Some(args::Language::Zh) => Lang::Zh,
+        None => locale(),
+    }
 }
 
 /// The language of the environment, as setlocale(3) finds it.

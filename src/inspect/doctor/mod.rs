@@ -8,7 +8,7 @@ mod place;
 
 use serde::Serialize;
 
-use super::snapshot::Snapshot;
+use super::{explain::words::Lang, snapshot::Snapshot};
 
 pub use kernel::hidepid;
 
@@ -41,22 +41,22 @@ pub enum Verdict {
     Bad,
 }
 
-/// Looks at everything.
-pub fn examine(snapshot: &Snapshot) -> Vec<Finding> {
+/// Looks at everything, and says in this language what it found.
+pub fn examine(snapshot: &Snapshot, lang: Lang) -> Vec<Finding> {
     vec![
-        limits::descriptors(),
-        limits::processes(snapshot),
-        limits::sigchld(),
-        limits::backlog(),
-        limits::overcommit(),
-        place::zombies(snapshot),
-        place::first_process(snapshot),
-        place::namespaces(),
-        place::cgroup(),
-        kernel::ptrace(),
-        kernel::visibility(),
-        kernel::io_uring(),
-        kernel::landlock(),
+        limits::descriptors(lang),
+        limits::processes(snapshot, lang),
+        limits::sigchld(lang),
+        limits::backlog(lang),
+        limits::overcommit(lang),
+        place::zombies(snapshot, lang),
+        place::first_process(snapshot, lang),
+        place::namespaces(lang),
+        place::cgroup(lang),
+        kernel::ptrace(lang),
+        kernel::visibility(lang),
+        kernel::io_uring(lang),
+        kernel::landlock(lang),
     ]
 }
 

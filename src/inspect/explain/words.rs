@@ -26,6 +26,14 @@ impl Lang {
         }
     }
 
+    /// One of two things that say the same.
+    pub fn say<T>(self, english: T, chinese: T) -> T {
+        match self {
+            Self::En => english,
+            Self::Zh => chinese,
+        }
+    }
+
     /// What stands between two sentences.
     pub fn between(self) -> &'static str {
         match self {

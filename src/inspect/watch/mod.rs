@@ -9,6 +9,7 @@
 //! descriptor of its own, which says at once when it has ended and when it is reaped, and whose number nobody else
 //! can get. Nobody tells of adoption: when a process has ended, each of its children is asked who its parent is now.
 
+pub mod bell;
 mod connector;
 mod look;
 mod table;
