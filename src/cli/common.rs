@@ -13,7 +13,7 @@ use clap::{
 };
 use log::LevelFilter;
 
-use super::recycling::Recycling;
+use super::{recycling::Recycling, rights::Rights};
 use crate::{
     Error, Result, Worker,
     app::http::{AccessFormat, AccessLog},
@@ -113,6 +113,9 @@ pub struct Common {
     /// How long a client may take nothing of what is sent to it
     #[arg(long, value_name = "T", default_value = "30s", help_heading = CLIENT_LIMITS)]
     pub write_timeout: Limit,
+
+    #[command(flatten)]
+    pub rights: Rights,
 }
 
 const WORK: &str = "Listen and work";
@@ -150,6 +153,7 @@ impl Common {
         settings.reap = self.reap;
         settings.limits = self.limits();
         settings.recycling = self.recycling.setting();
+        settings.privileges = self.rights.privileges()?;
         settings.runtime_dir = Some(runtime_dir);
         settings.pid_file = self.pid_file.as_deref().map(absolute).transpose()?;
         settings.log = LogSettings {
@@ -252,11 +256,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cli::{
-        args::{Command, Echo, Http, Line, Serve},
-        usage::grammar,
-    };
     use crate::config::{self, Spread};
+    use crate::{
+        cli::{
+            args::{Command, Echo, Http, Line, Serve},
+            usage::grammar,
+        },
+        process::privilege::Privileges,
+    };
 
     fn common(line: &str) -> Common {
         let matches = grammar().try_get_matches_from(line.split(' ')).expect(line);
@@ -294,6 +301,8 @@ mod tests {
             model: Model::PerConnection,
             reap: Reap::DoubleFork,
             program: None,
+            privileges: Privileges::default(),
+            logs: Vec::new(),
             limits: Limits {
                 boot: seconds(1),
                 liveness: seconds(6),

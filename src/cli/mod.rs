@@ -15,6 +15,7 @@ mod operate;
 mod out;
 mod papers;
 mod recycling;
+mod rights;
 mod run;
 mod scale;
 mod send;

@@ -70,7 +70,14 @@ impl Run {
                 Error::usage("missing <CMD>").remedy("write it behind --, as in forkd run -- ./server")
             );
         };
-        let here = self.cwd.as_deref().unwrap_or_else(|| Path::new("."));
+        let inside = self.common.rights.chroot.is_some();
+        let here = self.cwd.as_deref().unwrap_or_else(|| Path::new(if inside { "/" } else { "." }));
+        let word_is_relative = || Some(Path::new(word)).filter(|path| is_relative(path));
+        let relative = Some(here).filter(|path| path.is_relative()).or_else(word_is_relative);
+        if let Some(path) = relative.filter(|_| inside) {
+            return Err(Error::usage(format!("cannot find {} in another root", path.display()))
+                .remedy("write an absolute path, as it is seen from inside"));
+        }
         let program =
             Program::new(path_or_name(word)?).args(arguments).current_dir(absolute(here)?).ready(self.ready);
         self.env.iter().try_fold(program, |program, pair| match pair.split_once('=') {
@@ -79,6 +86,11 @@ impl Run {
                 .remedy("write --env NAME=VALUE")),
         })
     }
+}
+
+/// A path that depends on the caller's directory; a name without a slash is looked for in `PATH`.
+fn is_relative(path: &Path) -> bool {
+    path.is_relative() && path.as_os_str().as_bytes().contains(&b'/')
 }
 
 /// A path is the caller's; a name is looked for in `PATH` each time.

@@ -19,6 +19,7 @@ use crate::{
     Error, Result, Worker,
     app::{
         echo::{DatagramEcho, Echo},
+        http::AccessLog,
         site::Site,
         transfer::{Access, Files},
     },
@@ -61,7 +62,9 @@ impl Serving for args::Http {
     fn blueprint(&self) -> Result<Blueprint<'static>> {
         let root = directory(&self.dir)?;
         let (options, access, metrics) = (self.site.options()?, self.common.access()?, self.site.metrics()?);
-        let settings = self.common.settings(HTTP.word)?;
+        let mut settings = self.common.settings(HTTP.word)?;
+        settings.privileges.serves.push(root.clone());
+        settings.logs.extend(access.as_ref().and_then(AccessLog::path).map(Path::to_owned));
         streams_only("HTTP/1.1", &settings)?;
         let make = move |worker: &Worker| {
             let site = Site::with(&root, options.clone())?;
@@ -106,7 +109,8 @@ impl Serving for args::Files {
 
     fn blueprint(&self) -> Result<Blueprint<'static>> {
         let root = directory(&self.dir)?;
-        let settings = self.common.settings(FILES.word)?;
+        let mut settings = self.common.settings(FILES.word)?;
+        settings.privileges.serves.push(root.clone());
         if settings.model != Model::Event {
             return Err(Error::usage(format!("cannot serve files by the {} model", settings.model))
                 .remedy("leave --model out: files are served by the event model"));

@@ -8,6 +8,7 @@ pub mod descriptors;
 pub mod file;
 pub mod name;
 pub mod parse;
+pub mod privileges;
 pub mod recycling;
 pub mod runtime_dir;
 pub mod settings;

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     listener::Address,
-    process::program::Program,
+    process::{privilege::Privileges, program::Program},
 };
 
 /// Everything that a server is told. The defaults are the library's: no control socket, no pid file, no daemon.
@@ -48,12 +48,16 @@ pub struct Settings {
     pub limits: Limits,
     /// When a worker is replaced although nothing is wrong with it.
     pub recycling: Recycling,
+    /// What workers give up before they serve.
+    pub privileges: Privileges,
     /// Where the control socket `NAME.sock` stands; `None` for a server that nobody asks.
     pub runtime_dir: Option<PathBuf>,
     /// The pid file; `None` for none, or for `NAME.pid` in the runtime directory where there is one.
     pub pid_file: Option<PathBuf>,
     /// Where log lines go, which of them and in which shape.
     pub log: LogSettings,
+    /// More files that workers write and that [`reopen`](crate::logging::reopen) is about, such as an access log.
+    pub logs: Vec<PathBuf>,
     /// Whether it leaves the terminal and its caller behind.
     pub daemon: bool,
 }
@@ -105,9 +109,11 @@ impl Settings {
             program: None,
             limits: Limits::default(),
             recycling: Recycling::default(),
+            privileges: Privileges::default(),
             runtime_dir: None,
             pid_file: None,
             log: LogSettings::default(),
+            logs: Vec::new(),
             daemon: false,
         }
     }
@@ -178,6 +184,7 @@ impl Settings {
         }
         self.workers.validate()?;
         name::check(&self.name_with_port(None), self.runtime_dir.as_deref())?;
+        let confinement = super::privileges::settle(self)?;
         if let Some(program) = &self.program {
             if self.recycling.requests.is_some() && self.model != Model::PerConnection {
                 return Err(Error::usage(
@@ -185,7 +192,7 @@ impl Settings {
                 )
                 .remedy("take max-age or max-memory"));
             }
-            program.check().map_err(|cause| Error::usage(cause.to_string()))?;
+            program.check(confinement.root()).map_err(|cause| Error::usage(cause.to_string()))?;
         }
         super::descriptors::check(self)
     }

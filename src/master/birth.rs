@@ -1,6 +1,6 @@
 //! How a child comes to be: what the master does before and after, and what a worker's first steps are.
 
-use std::{io, mem};
+use std::{io, mem, rc::Rc};
 
 use super::{
     children::Process,
@@ -82,6 +82,7 @@ impl World<'_> {
     ) -> Result<Process, ProgramError> {
         let edition = self.editions.get(generation);
         let listen = edition.map_or(&[][..], |edition| &edition.listen);
+        let confinement = edition.map(|edition| Rc::clone(&edition.confinement)).unwrap_or_default();
         let newborn = Newborn {
             child,
             generation,
@@ -89,6 +90,7 @@ impl World<'_> {
             listeners: edition::choose(listen, self.place.listeners.iter().collect()),
             row: self.scoreboard.row(row),
             liveness: edition.and_then(|edition| edition.policy.liveness),
+            confinement: &confinement,
         };
         let (pid, voices) = program::start(program, newborn)?;
         if program.readiness() == Readiness::Exec {
@@ -119,6 +121,7 @@ impl World<'_> {
             master: self.pid,
             listeners: edition::choose(&edition.listen, mem::take(&mut self.place.listeners)),
             limits: edition.limits,
+            confinement: Rc::clone(&edition.confinement),
             row: self.scoreboard.row(row),
             channel,
             tether,

@@ -13,7 +13,7 @@ use crate::{
     config::Range,
     ipc::ident::Generation,
     listener::{Address, Listener},
-    process::program::Program,
+    process::{privilege::Confinement, program::Program},
     worker::{self, Serve, Taking},
 };
 
@@ -31,6 +31,8 @@ pub struct Edition<'a> {
     pub policy: Policy,
     /// The limits on their clients.
     pub limits: worker::Limits,
+    /// What its workers give up.
+    pub confinement: Rc<Confinement>,
     /// What fills the slots.
     pub work: Work<'a>,
 }

@@ -24,6 +24,7 @@ use crate::{
     process::{
         Pid,
         clock::Time,
+        privilege::Confinement,
         program::{Birth, Image, Program, ProgramError, Readiness, output::Output},
     },
 };
@@ -81,6 +82,8 @@ pub struct Newborn<'a> {
     pub row: Row,
     /// How long it may keep silent once it has said that it is alive.
     pub liveness: Option<Duration>,
+    /// What it is born without.
+    pub confinement: &'a Confinement,
 }
 
 /// Starts the program; it runs when this returns.
@@ -88,8 +91,8 @@ pub struct Newborn<'a> {
 /// # Errors
 /// What kept it from running, by its name.
 pub fn start(program: &Program, newborn: Newborn<'_>) -> Result<(Pid, Voices), ProgramError> {
-    let image = Image::new(program)?;
-    let Newborn { child, generation, name, listeners, row, liveness } = newborn;
+    let Newborn { child, generation, name, listeners, row, liveness, confinement } = newborn;
+    let image = Image::new(program, Some(confinement))?;
     let fault = |cause: io::Error| ProgramError { program: program.to_string(), cause };
     // A program expects to wait in accept(2), as sd_listen_fds(3) has it; ours never do.
     listeners.iter().try_for_each(|listener| listener.make_blocking()).map_err(fault)?;
@@ -256,6 +259,7 @@ pub struct Understudy;
 #[cfg(feature = "control")]
 impl Serve for Understudy {
     fn run(&self, worker: &mut Worker) -> io::Result<()> {
+        worker.confine()?;
         worker.ready();
         worker.wait_for_stop()
     }

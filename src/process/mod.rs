@@ -16,6 +16,7 @@ pub mod origin;
 #[cfg(feature = "control")]
 pub mod pid;
 pub mod pidfile;
+pub mod privilege;
 pub mod program;
 pub mod signal;
 pub mod spawn;

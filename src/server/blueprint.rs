@@ -3,7 +3,7 @@
 use std::{fmt, io, rc::Rc};
 
 use crate::{
-    config::{Limits, Model, Reap, Settings},
+    config::{Limits, Model, Reap, Settings, privileges},
     error::{Error, Result},
     master::{Edition, Policy, Protocols, RespawnPolicy, Work},
     process::program::Program,
@@ -139,15 +139,19 @@ impl<'a> Blueprint<'a> {
     }
 
     /// What a generation of workers is to run with.
-    pub(super) fn edition(&self) -> Edition<'a> {
-        Edition {
+    ///
+    /// # Errors
+    /// When workers cannot give up what they should; names are looked up anew.
+    pub(super) fn edition(&self) -> Result<Edition<'a>> {
+        Ok(Edition {
+            confinement: Rc::new(privileges::settle(&self.settings)?),
             protocols: self.protocols,
             listen: self.settings.listen.clone(),
             workers: self.settings.workers.range(),
             policy: policy(&self.settings, &self.work),
             limits: client_limits(&self.settings.limits),
             work: self.work.clone(),
-        }
+        })
     }
 }
 

@@ -15,6 +15,7 @@ mod datagrams;
 mod event;
 mod limits;
 mod manager;
+mod privileges;
 mod programs;
 mod run;
 

@@ -6,7 +6,7 @@ use super::{Blueprint, Event, OnBound, OnEvent, OnRenewal, Outcome, Renewal, Ser
 #[cfg(feature = "control")]
 use crate::master::upgrade::{Beginning, Rehearsal, State};
 use crate::{
-    config::{Range, Settings},
+    config::{Range, Settings, privileges},
     error::{Error, Result},
     ipc::ident::Generation,
     listener::Listener,
@@ -67,13 +67,14 @@ impl<'x> Start<'x> {
     fn anew(self) -> Result<Ending> {
         let inherited = prepare_process()?;
         let instruments = self.instruments(inherited)?;
+        let edition = self.blueprint.edition()?;
         let place = Place::take(&self.blueprint.settings)?;
         let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
         (self.on_bound)(&name).and_then(|()| estate.open(&name)).inspect_err(|_| place.leave())?;
         show("master", &place.name);
         let seed = RandomState::new().hash_one(&place.name);
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
-        let plan = Plan { generation: Generation::FIRST, edition: self.blueprint.edition(), place };
+        let plan = Plan { generation: Generation::FIRST, edition, place };
         // Whatever is forked from here on has less to copy.
         memory::settle();
         let ending = Master::new(plan, instruments, hooks, seed).run();
@@ -100,7 +101,7 @@ impl<'x> Start<'x> {
         show("trial", &place.name);
         self.on_event = Box::new(|_| ());
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
-        let plan = Plan { generation: Generation::FIRST, edition: self.blueprint.edition(), place };
+        let plan = Plan { generation: Generation::FIRST, edition: self.blueprint.edition()?, place };
         Ok(Master::rehearse(plan, instruments, hooks, rehearsal.clone()).run())
     }
 
@@ -117,7 +118,7 @@ impl<'x> Start<'x> {
             Beginning::Returned | Beginning::Spared(_) => state.supervisor.generation(),
         };
         let luggage = state.luggage.clone();
-        let plan = Plan { generation, edition: self.blueprint.edition(), place };
+        let plan = Plan { generation, edition: self.blueprint.edition()?, place };
         let master = Master::resume(plan, hooks, self.signals, state, beginning);
         let master = master.map_err(|cause| Error::system("take over from the program before", cause))?;
         upgrade::settle(&luggage);
@@ -167,12 +168,14 @@ fn renewing<'x>(settings: Settings, mut renew: OnRenewal<'x>) -> OnReload<'x> {
     Box::new(move |edition| match renew()? {
         Renewal::Workers(workers) => {
             settings.validate()?;
-            Ok(Edition { workers: workers.map_or(edition.workers, Range::fixed), ..edition.clone() })
+            let confinement = Rc::new(privileges::settle(&settings)?);
+            let workers = workers.map_or(edition.workers, Range::fixed);
+            Ok(Edition { workers, confinement, ..edition.clone() })
         }
         Renewal::Blueprint(blueprint) => {
             blueprint.settings.validate()?;
             settings.check_successor(&blueprint.settings)?;
-            Ok(blueprint.edition())
+            blueprint.edition()
         }
     })
 }

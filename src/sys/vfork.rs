@@ -16,7 +16,10 @@ use std::{
 
 use nix::unistd::Pid;
 
-use super::wait::{Patience, Target, wait4};
+use super::{
+    descent::{self, Descent},
+    wait::{Patience, Target, wait4},
+};
 
 /// A program and all that it begins with; made in full before there is a child.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Exec<'a> {
     pub most_descriptors: Option<u64>,
     /// This process, whose death ends the program too.
     pub parent: Pid,
+    /// What it gives up before it becomes the program.
+    pub descent: Option<&'a Descent>,
 }
 
 /// What could not be done, and why.
@@ -57,6 +62,8 @@ pub enum Step {
     Descriptors,
     /// Entering its directory.
     Directory,
+    /// Giving up privileges.
+    Descent(descent::Step),
     /// Executing the file.
     Exec,
 }
@@ -81,6 +88,7 @@ struct Sheet {
     limit: libc::rlimit,
     has_limit: bool,
     parent: libc::pid_t,
+    descent: *const Descent,
     failed: Option<(Step, c_int)>,
 }
 
@@ -115,6 +123,7 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Pid, Failure> {
         limit: libc::rlimit { rlim_cur: most, rlim_max: most },
         has_limit: false,
         parent: exec.parent.as_raw(),
+        descent: exec.descent.map_or(ptr::null(), ptr::from_ref),
         failed: None,
     };
     if exec.most_descriptors.is_some() {
@@ -123,7 +132,24 @@ pub fn spawn(exec: &Exec<'_>) -> Result<Pid, Failure> {
         sheet.has_limit = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut now) } == 0;
         sheet.limit.rlim_max = now.rlim_max;
     }
-    clone(&mut sheet)
+    if exec.descent.is_some_and(Descent::gives_up) {
+        visibly(|| clone(&mut sheet))
+    } else {
+        clone(&mut sheet)
+    }
+}
+
+/// A child that changes its user while it borrows this memory makes the kernel hide it from debuggers, which is right for
+/// as long as that lasts, and no longer. prctl(2), `PR_SET_DUMPABLE`.
+fn visibly<T>(spawn: impl FnOnce() -> T) -> T {
+    // SAFETY: the call takes numbers.
+    let before = unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) };
+    let spawned = spawn();
+    if before == 1 {
+        // SAFETY: as above.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+    }
+    spawned
 }
 
 fn clone(sheet: &mut Sheet) -> Result<Pid, Failure> {
@@ -175,7 +201,7 @@ extern "C" fn begin(sheet: *mut c_void) -> c_int {
                 libc::execve((*sheet).path, (*sheet).arguments, (*sheet).environment);
                 (Step::Exec, errno())
             }
-            Err(step) => (step, errno()),
+            Err(failed) => failed,
         };
         ptr::write_volatile(&raw mut (*sheet).failed, Some(failed));
         libc::_exit(127)
@@ -186,7 +212,7 @@ extern "C" fn begin(sheet: *mut c_void) -> c_int {
 ///
 /// # Safety
 /// As for [`begin`].
-unsafe fn prepare(sheet: &mut Sheet) -> Result<(), Step> {
+unsafe fn prepare(sheet: &mut Sheet) -> Result<(), (Step, c_int)> {
     // SAFETY: plain system calls with numbers, and with pointers that the caller vouches for.
     unsafe {
         // To lead a group cannot fail in a child that was just born.
@@ -194,20 +220,26 @@ unsafe fn prepare(sheet: &mut Sheet) -> Result<(), Step> {
         if !sheet.pid_digits.is_null() {
             write_pid(sheet.pid_digits);
         }
-        place_descriptors(sheet)?;
-        if !sheet.directory.is_null() && libc::chdir(sheet.directory) == -1 {
-            return Err(Step::Directory);
-        }
+        let descent = sheet.descent.as_ref();
+        let given_up = |failure: descent::Failure| (Step::Descent(failure.step), failure.errno);
+        // Its ruleset is a descriptor, which is closed next.
+        descent.map_or(Ok(()), Descent::fence_files).map_err(given_up)?;
+        place_descriptors(sheet).map_err(|step| (step, errno()))?;
         if sheet.has_limit {
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const sheet.limit);
         }
+        descent.map_or(Ok(()), Descent::descend).map_err(given_up)?;
+        if !sheet.directory.is_null() && libc::chdir(sheet.directory) == -1 {
+            return Err((Step::Directory, errno()));
+        }
+        // Changing the user takes this request back.
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
         if libc::getppid() != sheet.parent {
             libc::_exit(0);
         }
         default_signals();
+        descent.map_or(Ok(()), Descent::fence_calls).map_err(given_up)
     }
-    Ok(())
 }
 
 /// Each to its number, close-on-exec lifted; all others closed.

@@ -62,6 +62,7 @@ impl<S: Streams> Serve for Blocking<S> {
     fn run(&self, worker: &mut Worker) -> io::Result<()> {
         let desk = self.streams.open(worker)?;
         let post = Post::open(worker, self.datagrams.0.as_ref())?;
+        worker.confine()?;
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let doors = Doors::open(&set, &worker.stop, worker.listeners())?;
         let numbers = worker.listeners().iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream);

@@ -32,7 +32,7 @@ mod testing;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-use std::{cell::Cell, fmt, io, mem, sync::Arc};
+use std::{cell::Cell, fmt, io, mem, rc::Rc, sync::Arc};
 
 use nix::{
     errno::Errno,
@@ -51,7 +51,10 @@ use crate::{
     },
     listener::Listener,
     logging::TARGET,
-    process::{Pid, clock::Time, death, lifeline::Tether, signal, signal::StopFlag, spawn::PANICKED},
+    process::{
+        Pid, clock::Time, death, lifeline::Tether, privilege::Confinement, signal, signal::StopFlag,
+        spawn::PANICKED,
+    },
     sys::{memory, nursery, title},
 };
 
@@ -75,6 +78,8 @@ pub struct Seat {
     pub tether: Tether,
     /// How long it waits for clients, and for its own end.
     pub limits: Limits,
+    /// What it gives up before it serves.
+    pub confinement: Rc<Confinement>,
     /// Whether it begins by taking connections from the queue: in a paused server it does not.
     pub accepts: Accepts,
 }
@@ -115,6 +120,8 @@ pub struct Worker {
     listeners: Vec<Listener>,
     row: Row,
     limits: Limits,
+    /// What it has still to give up, and the master that it was born of.
+    confinement: Option<(Rc<Confinement>, Pid)>,
     stop: Arc<Stop>,
     said_ready: Cell<bool>,
 }
@@ -190,6 +197,7 @@ impl Worker {
             listeners: seat.listeners,
             row: seat.row.under(seat.limits.liveness, seat.limits.request),
             limits: seat.limits,
+            confinement: Some((seat.confinement, seat.master)),
             stop,
             said_ready: Cell::new(false),
         }
@@ -210,8 +218,21 @@ impl Worker {
         &self.name
     }
 
+    /// Gives up what this worker is told to, for good: a driver calls it once all that needs more is open.
+    ///
+    /// # Errors
+    /// When something cannot be given up, or could be had back: the worker must not serve then.
+    pub(crate) fn confine(&mut self) -> io::Result<()> {
+        let Some((confinement, master)) = self.confinement.take() else { return Ok(()) };
+        confinement.enter(master)
+    }
+
     /// Tells the master that this worker accepts. A driver does so by itself; a second time says nothing.
+    ///
+    /// # Panics
+    /// When it has not given up yet what it is told to.
     pub fn ready(&self) {
+        assert!(self.confinement.is_none(), "a worker is ready that still has what it must give up");
         if !self.said_ready.replace(true) {
             // Forked from a master that has read its configuration: most of what that left in memory is of no use here.
             memory::forget_start();

@@ -86,7 +86,7 @@ impl Desk for Starter {
 
 impl Starter {
     fn start(&self, link: &Link) -> io::Result<Running> {
-        let image = Image::new(&self.program).map_err(io::Error::other)?;
+        let image = Image::new(&self.program, None).map_err(io::Error::other)?;
         // A program expects to wait; we never do, and touch the socket no more.
         SockRef::from(&link.socket()).set_nonblocking(false)?;
         let (error, stderr) = Output::pipe()?;

@@ -65,6 +65,8 @@ where
     Life: Future<Output = io::Result<()>>,
 {
     fn run(&self, worker: &mut Worker) -> io::Result<()> {
+        // Before the runtime: each thread has its own privileges.
+        worker.confine()?;
         let limits = *worker.limits();
         let (tell, told) = watch::channel(false);
         let shared = Arc::new(Shared::new(worker));

@@ -28,6 +28,7 @@ mod logs;
 mod manager;
 mod models;
 mod orphans;
+mod privileges;
 mod programs;
 mod range;
 mod recycle;

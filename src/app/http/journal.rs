@@ -86,6 +86,14 @@ impl AccessLog {
         Self { target: Target::File(path.into()), format }
     }
 
+    /// The file, if it goes into one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.target {
+            Target::File(path) => Some(path),
+            Target::Output(_) => None,
+        }
+    }
+
     /// On standard output.
     pub fn output(format: AccessFormat) -> Self {
         let outlet = Outlet::over(io::stdout().as_fd()).ok();

@@ -5,14 +5,14 @@ use std::{
     ffi::{CStr, CString, OsStr, OsString},
     fs, io,
     os::{fd::BorrowedFd, unix::ffi::OsStrExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nix::errno::Errno;
 
-use super::{Program, ProgramError, find};
+use super::{Program, ProgramError, find, find::below};
 use crate::{
-    process::{Pid, limits, signal, spawn},
+    process::{Pid, limits, privilege::Confinement, signal, spawn},
     sys::vfork::{self, Exec, Step},
 };
 
@@ -22,12 +22,13 @@ const NOT_INHERITED: [&str; 6] =
 
 /// A program that was found.
 #[derive(Debug)]
-pub struct Image {
+pub struct Image<'a> {
     word: String,
     path: CString,
     arguments: Vec<CString>,
     environment: Vec<CString>,
     directory: Option<CString>,
+    confinement: Option<&'a Confinement>,
 }
 
 /// What one process of a program is born with.
@@ -41,24 +42,33 @@ pub struct Birth<'a> {
     pub environment: Vec<(&'a str, String)>,
 }
 
-impl Image {
-    /// Finds the program and makes the strings.
+/// Finds the program and looks at its directory, as a process with this root would.
+pub(super) fn look(program: &Program, root: Option<&Path>) -> Result<PathBuf, ProgramError> {
+    let file = find(&program.file, root)?;
+    if let Some(directory) = &program.directory {
+        let word = program.file.to_string_lossy();
+        enterable(&below(root, directory))
+            .map_err(|cause| ProgramError::new(format!("{word} in {}", directory.display()), cause))?;
+    }
+    Ok(file)
+}
+
+impl<'a> Image<'a> {
+    /// Finds the program and makes the strings. Its processes are born into the confinement, and its paths are those in
+    /// there.
     ///
     /// # Errors
     /// When the file is not found or cannot be executed, when its directory is none, or when a string has a NUL.
-    pub fn new(program: &Program) -> Result<Self, ProgramError> {
+    pub fn new(program: &Program, confinement: Option<&'a Confinement>) -> Result<Self, ProgramError> {
         let word = program.file.to_string_lossy().into_owned();
-        let file = find(&program.file)?;
-        if let Some(directory) = &program.directory {
-            enterable(directory)
-                .map_err(|cause| ProgramError::new(format!("{word} in {}", directory.display()), cause))?;
-        }
+        let file = look(program, confinement.and_then(Confinement::root))?;
         let fault = |cause| ProgramError::new(word.clone(), cause);
         let words = std::iter::once(&program.file).chain(&program.arguments);
         Ok(Self {
             path: string(file.as_os_str()).map_err(fault)?,
             arguments: words.map(|word| string(word)).collect::<io::Result<_>>().map_err(fault)?,
-            environment: inherited(&program.environment).map_err(fault)?,
+            environment: inherited(&program.environment, confinement).map_err(fault)?,
+            confinement,
             directory: program
                 .directory
                 .as_deref()
@@ -81,6 +91,8 @@ impl Image {
         let environment = self.environment_of(birth).map_err(fault)?;
         let sockets = birth.sockets.iter().map(|(socket, _)| *socket);
         let descriptors: Vec<_> = birth.stdio.into_iter().chain(sockets).collect();
+        let descent = self.confinement.map(Confinement::descent).transpose().map_err(fault)?;
+        let own_limit = self.confinement.is_some_and(Confinement::limits_descriptors);
         let mask = spawn::prepare().map_err(fault)?;
         let started = vfork::spawn(&Exec {
             path: &self.path,
@@ -89,7 +101,8 @@ impl Image {
             pid_variable: (!birth.sockets.is_empty()).then_some(c"LISTEN_PID"),
             directory: self.directory.as_deref(),
             descriptors: &descriptors,
-            most_descriptors: limits::descriptors_at_start(),
+            most_descriptors: limits::descriptors_at_start().filter(|_| !own_limit),
+            descent: descent.as_ref(),
             parent: Pid::this(),
         });
         signal::restore(&mask);
@@ -100,6 +113,7 @@ impl Image {
     fn blame(&self, step: Step) -> String {
         match (step, &self.directory) {
             (Step::Directory, Some(directory)) => format!("{} in {}", self.word, lossy(directory)),
+            (Step::Descent(step), _) => format!("{}: cannot {step}", self.word),
             (Step::Clone | Step::Descriptors | Step::Directory | Step::Exec, _) => self.word.clone(),
         }
     }
@@ -121,7 +135,10 @@ impl Image {
 }
 
 /// This process's environment without what is not a program's to inherit, and with `more`, which wins.
-fn inherited(more: &[(OsString, OsString)]) -> io::Result<Vec<CString>> {
+fn inherited(more: &[(OsString, OsString)], confinement: Option<&Confinement>) -> io::Result<Vec<CString>> {
+    let whose = confinement.map(Confinement::environment).unwrap_or_default();
+    let whose = whose.into_iter().map(|(name, value)| (name.into(), value.into()));
+    let more: Vec<(OsString, OsString)> = whose.chain(more.iter().cloned()).collect();
     let is_kept = |name: &OsStr| {
         !NOT_INHERITED.iter().any(|other| *other == name) && !more.iter().any(|(other, _)| other == name)
     };

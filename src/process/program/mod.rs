@@ -106,12 +106,12 @@ impl Program {
         self.readiness
     }
 
-    /// Looks whether it could be run at this moment.
+    /// Looks whether it could be run at this moment, by a process that has this directory as its root.
     ///
     /// # Errors
     /// When the file is not found or cannot be executed, or its directory is none.
-    pub fn check(&self) -> Result<(), ProgramError> {
-        Image::new(self).map(drop)
+    pub fn check(&self, root: Option<&Path>) -> Result<(), ProgramError> {
+        image::look(self, root).map(drop)
     }
 }
 

@@ -59,6 +59,7 @@ where
     fn run(&self, worker: &mut Worker) -> io::Result<()> {
         let application = (self.factory)(worker)?;
         let post = Post::open(worker, self.datagrams.as_ref())?;
+        worker.confine()?;
         Engine::new(worker, application, post)?.run()
     }
 

@@ -90,6 +90,7 @@ impl<S: Streams> Serve for PerConnection<S> {
     fn run(&self, worker: &mut Worker) -> io::Result<()> {
         let desk = self.streams.open(worker)?;
         let post = Post::open(worker, self.datagrams.0.as_ref())?;
+        worker.confine()?;
         Parent::new(worker, post, self.reap, self.most)?.run(&desk)
     }
 
