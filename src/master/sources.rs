@@ -3,7 +3,7 @@
 //! It waits with poll(2). An epoll set would be shared with every child that is forked, and an entry that a child
 //! removes would be gone here too.
 
-use std::io;
+use std::{io, time::Duration};
 
 use nix::{
     errno::Errno,
@@ -26,6 +26,7 @@ use crate::{
         signal::{self, Caught, Sender, Signals},
         wait,
     },
+    sys::memory,
 };
 
 #[cfg(feature = "control")]
@@ -36,7 +37,12 @@ use {super::desk, crate::sys::luggage::Luggage};
 pub struct Sources {
     ears: Ears,
     desk: Desk,
+    /// Whether it has given back what it does without while nothing happens.
+    settled: bool,
 }
+
+/// How long nothing happens before that.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What it hears by signals.
 #[derive(Debug)]
@@ -72,7 +78,7 @@ enum Origin {
 impl Sources {
     /// All that is listened to.
     pub fn new(ears: Ears, desk: Desk) -> Self {
-        Self { ears, desk }
+        Self { ears, desk, settled: false }
     }
 
     /// Takes what signals have come off the pipe, which does not cross exec, and keeps it. Signals are blocked.
@@ -113,7 +119,7 @@ impl Sources {
     ) -> Vec<Event> {
         let now = self.ears.unheard.then(Time::now);
         let mut ready =
-            self.poll([now, deadline, self.desk.deadline()].into_iter().flatten().min(), children);
+            self.listen([now, deadline, self.desk.deadline()].into_iter().flatten().min(), children);
         if now.is_some() && !matches!(ready.first(), Some(Origin::Signal)) {
             ready.insert(0, Origin::Signal);
         }
@@ -127,6 +133,22 @@ impl Sources {
         }
         self.desk.expire(Time::now());
         events
+    }
+
+    /// Polls, and after a while in which nothing happens gives back the memory that this process does without.
+    fn listen(&mut self, deadline: Option<Time>, children: &Children) -> Vec<Origin> {
+        let quiet = Time::now() + QUIET;
+        if !self.settled && deadline.is_none_or(|deadline| quiet < deadline) {
+            let ready = self.poll(Some(quiet), children);
+            if !ready.is_empty() || Time::now() < quiet {
+                return ready;
+            }
+            memory::settle();
+            self.settled = true;
+        }
+        let ready = self.poll(deadline, children);
+        self.settled &= ready.is_empty();
+        ready
     }
 
     fn poll(&self, deadline: Option<Time>, children: &Children) -> Vec<Origin> {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     ipc::row::Row,
     process::clock::Time,
+    sys::memory,
     worker::{
         Worker,
         accept::{Doors, Token, Visitor},
@@ -48,6 +49,8 @@ pub struct Engine<'a, A: Application> {
     pub(super) alarms: Alarms,
     /// Whether a session has told of news since the others were last woken.
     pub(super) announced: bool,
+    /// Since when nothing has happened; none once it has given back what it does not need meanwhile.
+    quiet: Option<Time>,
 }
 
 /// A drain that has begun, and when whatever is not finished is cut.
@@ -62,6 +65,10 @@ const ACCEPTS: usize = 16;
 
 /// How much is read at once. So much comes as fresh pages of the kernel's, of which only those count that are used.
 const BUFFER: usize = 256 * 1024;
+
+/// After so long without any event a worker gives back the pages of code and stack that a burst has brought: they come
+/// back as they are used.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How many events one wake-up brings.
 const EVENTS: usize = 256;
@@ -95,6 +102,7 @@ impl<'a, A: Application> Engine<'a, A> {
             drain: None,
             alarms: Alarms::default(),
             announced: false,
+            quiet: Some(Time::now()),
             worker,
         })
     }
@@ -114,6 +122,7 @@ impl<'a, A: Application> Engine<'a, A> {
             };
             self.now = Time::now();
             self.row.beat(self.now);
+            self.note_quiet(count);
             for event in &events[..count] {
                 match Token::from(event.data()) {
                     Token::Own(key) => self.handle(Key::from_bits(key)),
@@ -128,6 +137,15 @@ impl<'a, A: Application> Engine<'a, A> {
         Ok(())
     }
 
+    fn note_quiet(&mut self, events: usize) {
+        if events > 0 {
+            self.quiet = Some(self.now);
+        } else if self.quiet.is_some_and(|since| since + QUIET <= self.now) {
+            self.quiet = None;
+            memory::forget_start();
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.drain.is_some_and(|drain| {
             self.table.len() == 0 || drain.deadline.is_some_and(|deadline| deadline <= self.now)
@@ -139,7 +157,8 @@ impl<'a, A: Application> Engine<'a, A> {
         let limits = self.table.deadline(|wait| self.limit(wait));
         let drain = self.drain.and_then(|drain| drain.deadline);
         let wake = if self.announced { Some(self.now) } else { self.alarms.first() };
-        let due = [limits, drain, self.doors.rest_ends(), wake].into_iter().flatten().min();
+        let quiet = self.quiet.map(|since| since + QUIET);
+        let due = [limits, drain, self.doors.rest_ends(), wake, quiet].into_iter().flatten().min();
         timeout(self.now, due, EpollTimeout::NONE, EpollTimeout::MAX)
     }
 
