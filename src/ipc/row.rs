@@ -233,9 +233,9 @@ impl Row {
             cell.store(u64::from_le_bytes(*word), Relaxed);
         }
         if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            cells.text()[words.len()].store(u64::from_le_bytes(last), Relaxed);
+            // In a register: bytes that are written one by one are not yet there when they are read as a word.
+            let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            cells.text()[words.len()].store(last, Relaxed);
         }
         cells.set(Word::Since, cells.get(Word::Beat));
         if self.request != 0 {

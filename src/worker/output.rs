@@ -176,11 +176,13 @@ impl Output {
         while !self.is_empty() {
             match self.send_once(socket) {
                 Ok((taken, asked)) => {
+                    let file = matches!(self.inserts.front(), Some(Insert { piece: Piece::File(_), at }) if *at == self.sent);
                     bytes += taken as u64;
                     self.advance(taken);
                     // A stream socket takes less than it was offered when it is full, and says so again at the next
-                    // try: that call is spared.
-                    if taken < asked {
+                    // try: that call is spared. But with a file a whole buffer's worth was taken, and meanwhile the peer
+                    // has mostly read some of it.
+                    if taken < asked && !file {
                         return Ok(Sent { bytes, end: End::Blocked });
                     }
                     if bytes >= Self::TURN && !self.is_empty() {

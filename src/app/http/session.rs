@@ -166,16 +166,18 @@ impl<H: Handler> HttpSession<H> {
             return Turn::Over(Flow::Read(Limit::Header));
         }
         let mut storage = FieldStorage::new();
-        let head = match self.parser.parse(input, &mut storage, &self.engine.heads) {
+        // It stays where it was written: to move it costs more than some of the parsing.
+        let parsed = self.parser.parse(input, &mut storage, &self.engine.heads);
+        let head = match &parsed {
             Ok(Parsed::Head(head)) => head,
             Ok(Parsed::Incomplete) => return Turn::Over(Flow::Read(Limit::Header)),
-            Err(refusal) => return Turn::Over(self.refuse(refusal, io)),
+            Err(refusal) => return Turn::Over(self.refuse(*refusal, io)),
         };
         if head.body != Framed::Empty {
-            return self.take_in(&head, io);
+            return self.take_in(head, io);
         }
         io.consume(head.length);
-        self.serve(&head, &input[..head.length], &[], io)
+        self.serve(head, &input[..head.length], &[], io)
     }
 
     /// Asks where the body goes, and takes what has come of it. From here on the input is consumed as it comes.

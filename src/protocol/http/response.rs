@@ -70,10 +70,11 @@ impl<'a> HeadEncoder<'a> {
     }
 
     fn dated(out: &'a mut Vec<u8>, date: &[u8; 29]) -> Self {
-        // One piece of a known length, as it is written for every answer.
-        let mut line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-        line[6..35].copy_from_slice(date);
-        out.extend_from_slice(&line);
+        // Pieces of known lengths, straight to where they belong: put together elsewhere first, they would be read back
+        // before they are written, which made up a fifth of the whole head.
+        out.extend_from_slice(b"Date: ");
+        out.extend_from_slice(date);
+        out.extend_from_slice(b"\r\n");
         Self { out }
     }
 
