@@ -70,7 +70,8 @@ fn upgrades_in_a_row_lose_nothing_and_keep_the_pid() {
     let status = server.status();
     assert_eq!(status["master"]["pid"], server.master);
     assert_eq!((&status["counters"]["upgrades"], &status["counters"]["spawned"]), (&11.into(), &24.into()));
-    assert_eq!(descriptors(), before, "no descriptor is left over by an upgrade");
+    // The first number may have had the connection of its upgrade's caller in it, which goes a moment after the answer.
+    eventually("no descriptor is left over by an upgrade", || (descriptors() <= before).then_some(()));
     assert_eq!(server.log.all("event=upgrade done").len(), 11);
     assert_eq!(server.out.lines().len(), 1, "the ready line is printed once");
 }
