@@ -162,6 +162,7 @@ impl Settings {
             ("runtime-dir", next.runtime_dir != self.runtime_dir),
             ("pid-file", next.pid_file != self.pid_file),
             ("log-file", next.log.file != self.log.file),
+            ("log-level", next.log.level != self.log.level),
             ("log-format", next.log.format != self.log.format),
             ("daemon", next.daemon != self.daemon),
         ];

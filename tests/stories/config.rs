@@ -102,6 +102,8 @@ fn a_file_that_is_broken_changes_nothing_and_says_file_line_key_and_remedy() {
         ("workers = [1, 2]\n", format!("cannot read {here}:1: workers is one value, not a list")),
         ("daemon = \"yes\"\n", format!("cannot read {here}:1: daemon takes no value (write true or false)")),
         ("command = \"echo\"\n", format!("cannot read {here}:1: this is no server of forkd http")),
+        ("log-level = \"debug\"\nlisten = \":0\"", "cannot change log-level by a reload".to_owned()),
+        ("log-format = \"json\"\nlisten = \":0\"", "cannot change log-format by a reload".to_owned()),
         ("pid-file = \"other.pid\"\nlisten = \":0\"", "cannot change pid-file by a reload".to_owned()),
     ];
     for (text, expected) in table {
