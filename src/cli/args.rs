@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{common::Common, inspect::args as inspect, scale::Amount};
+use crate::config::parse;
 
 /// A pre-fork server for Unix: a master binds, forks workers that accept, and looks after them.
 #[derive(Debug, Parser)]
@@ -134,6 +135,9 @@ pub struct Echo {
     pub common: Common,
 }
 
+/// A size, or `off`. Under its own name, since clap takes an `Option` for a flag that may be left out.
+type MaybeSize = Option<u64>;
+
 /// `forkd files`
 #[derive(Debug, Args)]
 pub struct Files {
@@ -143,6 +147,9 @@ pub struct Files {
     /// Let files be fetched, and none be sent
     #[arg(long)]
     pub read_only: bool,
+    /// Take nothing that would make all files together larger than this: 500M, 20G, or off
+    #[arg(long, value_name = "SIZE", default_value = "off", value_parser = parse::size)]
+    pub quota: MaybeSize,
     #[command(flatten)]
     pub common: Common,
 }

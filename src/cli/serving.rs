@@ -117,10 +117,10 @@ impl Serving for args::Files {
         }
         streams_only("files", &settings)?;
         let access = if self.read_only { Access::ReadOnly } else { Access::ReadWrite };
-        let warn = self.common.warn_of_access(FILES.word);
+        let (quota, warn) = (self.quota, self.common.warn_of_access(FILES.word));
         let make = move |worker: &Worker| {
             warn(worker);
-            Files::open(&root, access)
+            Ok(Files::open(&root, access)?.quota(quota))
         };
         Ok(Blueprint::of_sessions(settings, FILES.scheme, make, None))
     }

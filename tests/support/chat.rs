@@ -21,10 +21,20 @@ pub struct Talker {
 }
 
 impl Talker {
+    /// The address of the door of lines, for whoever comes again.
+    pub fn door(server: &Instance) -> String {
+        let url = server.urls().into_iter().find(|url| url.starts_with("tcp://")).expect("a door of lines");
+        url.trim_start_matches("tcp://").to_owned()
+    }
+
     /// A connection, before any name.
     pub fn connect(server: &Instance) -> Self {
-        let url = server.urls().into_iter().find(|url| url.starts_with("tcp://")).expect("a door of lines");
-        let stream = TcpStream::connect(url.trim_start_matches("tcp://")).expect("a room can be entered");
+        Self::at(&Self::door(server))
+    }
+
+    /// A connection to this door, before any name.
+    pub fn at(door: &str) -> Self {
+        let stream = TcpStream::connect(door).expect("a room can be entered");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
@@ -34,10 +44,15 @@ impl Talker {
     /// One who is in under this name.
     #[track_caller]
     pub fn enter(server: &Instance, name: &str) -> Self {
-        let mut talker = Self::connect(server);
-        talker.say(name);
-        talker.until("* here are ");
-        talker
+        Self::connect(server).named(name)
+    }
+
+    /// The same one, in under this name.
+    #[track_caller]
+    pub fn named(mut self, name: &str) -> Self {
+        self.say(name);
+        self.until("* here are ");
+        self
     }
 
     /// Sends a line.

@@ -4,7 +4,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard, Weak},
     thread,
 };
 
@@ -24,7 +24,8 @@ struct State {
     /// How many bytes may pass still, in both directions together.
     allowance: u64,
     cut: bool,
-    ends: Vec<TcpStream>,
+    /// Not kept open by this: the kernel tells whoever speaks to a closed one.
+    ends: Vec<Weak<TcpStream>>,
 }
 
 impl Wire {
@@ -54,7 +55,11 @@ impl Wire {
     pub fn cut(&self) {
         let mut state = self.shared.state();
         if !std::mem::replace(&mut state.cut, true) {
-            state.ends.drain(..).for_each(|end| drop(end.shutdown(Shutdown::Both)));
+            state
+                .ends
+                .drain(..)
+                .filter_map(|end| end.upgrade())
+                .for_each(|end| drop(end.shutdown(Shutdown::Both)));
             self.shared.changed.notify_all();
             drop(state);
             // The one that accepts looks up, and goes.
@@ -81,17 +86,16 @@ impl Shared {
             if state.cut {
                 return;
             }
-            for (from, to) in [(&client, &server), (&server, &client)] {
-                let [from, to, end] =
-                    [from, to, from].map(|end| end.try_clone().expect("descriptors are left"));
-                state.ends.push(end);
-                let own = Arc::clone(self);
-                thread::spawn(move || own.pump(from, to));
+            let ends = [client, server].map(Arc::new);
+            state.ends.extend(ends.iter().map(Arc::downgrade));
+            for (from, to) in [(0, 1), (1, 0)] {
+                let (own, from, to) = (Arc::clone(self), Arc::clone(&ends[from]), Arc::clone(&ends[to]));
+                thread::spawn(move || own.pump(&from, &to));
             }
         }
     }
 
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn pump(&self, mut from: &TcpStream, mut to: &TcpStream) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             if !self.may_pass(count as u64) || to.write_all(&buffer[..count]).is_err() {

@@ -173,6 +173,16 @@ impl Lines {
         Flow::CloseLingering
     }
 
+    /// Tells all that was said until now, and that another worker has to be found: whoever comes back hears the rest as
+    /// history.
+    fn retire(&mut self, io: &mut Exchange<'_>) -> Flow {
+        self.room.catch_up();
+        if self.tell(io) != Flow::CloseLingering {
+            say(io, &format!("! {}", self.room.lang().closing()));
+        }
+        self.part()
+    }
+
     /// Tells what is new.
     fn tell(&mut self, io: &mut Exchange<'_>) -> Flow {
         let Some(seat) = &mut self.seat else { return Flow::Read(Limit::Idle) };
@@ -283,12 +293,12 @@ impl Session for Lines {
     }
 
     fn on_wake(&mut self, io: &mut Exchange<'_>, _: Wake) -> Flow {
-        self.tell(io)
+        // Whose output was being sent when the drain began was not told of it.
+        if io.draining() { self.retire(io) } else { self.tell(io) }
     }
 
     fn on_drain(&mut self, io: &mut Exchange<'_>) -> Flow {
-        say(io, &format!("! {}", self.room.lang().closing()));
-        self.part()
+        self.retire(io)
     }
 
     fn on_timeout(&mut self, io: &mut Exchange<'_>, _: Limit) -> Flow {

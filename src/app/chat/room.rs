@@ -113,6 +113,15 @@ impl Room {
         self.receive()
     }
 
+    /// Reads what is new, rung or not: the bell of a master that was upgraded is another one than that of its old
+    /// workers, which drain.
+    pub fn catch_up(&self) {
+        let mut inside = self.inside.borrow_mut();
+        let Inside { store, feed, .. } = &mut *inside;
+        // What cannot be read now is read by whoever comes back.
+        let _ = feed.read(&mut **store).inspect_err(complain);
+    }
+
     /// Reads what is new, and does what the keeper does.
     fn keep(&self) -> io::Result<Kept> {
         let mut inside = self.inside.borrow_mut();

@@ -1,7 +1,8 @@
 //! A file that is arriving: it has a name of its own until all of it is there.
 //!
 //! That name follows from the place where it belongs and from which file is sent (its length and time), so that the next
-//! attempt finds what an earlier one has left, and a file that was changed meanwhile begins anew. A lock tells whether
+//! attempt finds what an earlier one has left, and a file that was changed meanwhile begins anew. The length stands in
+//! it, for whoever counts what there is. A lock tells whether
 //! somebody is still at it, and dies with its holder, however that dies.
 
 use std::{
@@ -46,6 +47,12 @@ pub struct Arrival {
 /// Whether this is the name of a file that has not arrived yet.
 pub fn is_partial(name: &[u8]) -> bool {
     name.starts_with(b".forkd-") && name.ends_with(b".part")
+}
+
+/// How long a file will be that has not arrived yet, by its name.
+pub fn promised(name: &[u8]) -> Option<u64> {
+    let name = str::from_utf8(name).ok()?.strip_prefix(".forkd-")?.strip_suffix(".part")?;
+    name.split_once('-')?.1.parse().ok()
 }
 
 impl Arrival {
@@ -188,5 +195,5 @@ fn partial_name(name: &[u8], entry: &Entry, attempt: u8) -> String {
         // Writing into a string cannot fail.
         let _ = write!(partial, "{byte:02x}");
     }
-    partial + ".part"
+    partial + &format!("-{}.part", entry.size)
 }

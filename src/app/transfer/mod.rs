@@ -20,16 +20,22 @@ pub mod client;
 mod digest;
 mod known;
 mod place;
+mod quota;
 mod receive;
 mod send;
 mod session;
 
-use std::{cell::RefCell, io, path::Path, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    path::Path,
+    rc::Rc,
+};
 
 pub use self::session::Transfer;
 use self::{known::Known, place::Place};
 use crate::{
-    protocol::transfer::RUN,
+    protocol::transfer::{Cause, Problem, RUN},
     worker::session::{Application, Peer},
 };
 
@@ -51,9 +57,22 @@ pub struct Files(Rc<Desk>);
 struct Desk {
     place: Place,
     access: Access,
+    quota: Cell<Option<u64>>,
     /// Room for one run, of which none needs its own.
     scratch: RefCell<Box<[u8]>>,
     known: RefCell<Known>,
+}
+
+impl Desk {
+    /// Whether all files are within the quota, with those that are arriving and without one that is to be replaced.
+    fn has_room(&self, replaced: u64) -> Result<(), Problem> {
+        let Some(quota) = self.quota.get() else { return Ok(()) };
+        let used = self.place.used()?.saturating_sub(replaced);
+        if used <= quota {
+            return Ok(());
+        }
+        Err(Problem::new(Cause::Quota, format!("{quota} bytes may be here, and it would be {used}")))
+    }
 }
 
 impl Files {
@@ -64,7 +83,15 @@ impl Files {
     pub fn open(directory: impl AsRef<Path>, access: Access) -> io::Result<Self> {
         let place = Place::open(directory.as_ref())?;
         let scratch = RefCell::new(vec![0; RUN].into_boxed_slice());
-        Ok(Self(Rc::new(Desk { place, access, scratch, known: RefCell::default() })))
+        Ok(Self(Rc::new(Desk { place, access, quota: Cell::default(), scratch, known: RefCell::default() })))
+    }
+
+    /// Takes nothing that would make all files together longer than so many bytes, those that are arriving included.
+    /// Each file that begins to arrive is worth a walk over the directory.
+    #[must_use]
+    pub fn quota(self, quota: Option<u64>) -> Self {
+        self.0.quota.set(quota);
+        self
     }
 }
 

@@ -17,14 +17,14 @@ use nix::{
     sys::stat::{Mode, mkdirat},
 };
 
-use super::arrival::is_partial;
+use super::{arrival::is_partial, quota};
 use crate::{
     app::beneath::{Beneath, READ},
     protocol::transfer::{Cause, Entry, Kind, Problem},
 };
 
 /// How a directory is opened to make something in it.
-const DIRECTORY: OFlag = READ.union(OFlag::O_DIRECTORY);
+pub const DIRECTORY: OFlag = READ.union(OFlag::O_DIRECTORY);
 
 /// How something is opened to look what it is.
 const LOOK: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);
@@ -95,6 +95,12 @@ impl Place {
             return Err(Problem::new(Cause::BadName, text(path)));
         }
         Ok((self.make_directory(parent)?, name))
+    }
+
+    /// How long all files are together; see [`quota`](super::quota).
+    pub fn used(&self) -> Result<u64, Problem> {
+        let top = self.beneath.open(b"", DIRECTORY).map_err(|error| from_errno(error, b""))?;
+        quota::used(top).map_err(|error| from_errno(error, b""))
     }
 
     /// Makes a directory with those above it, and opens it.
@@ -179,10 +185,11 @@ pub fn from_io(error: &io::Error, path: &[u8]) -> Problem {
 
 /// What an error of the system means to the other side.
 pub fn from_errno(error: Errno, path: &[u8]) -> Problem {
-    let causes: [(&[Errno], Cause); 10] = [
+    let causes: [(&[Errno], Cause); 11] = [
         (&[Errno::ENOENT], Cause::NotFound),
         (&[Errno::EACCES, Errno::EPERM, Errno::ENXIO, Errno::ENODEV], Cause::Forbidden),
-        (&[Errno::EXDEV, Errno::ELOOP, Errno::ENAMETOOLONG, Errno::EINVAL, Errno::EILSEQ], Cause::BadName),
+        (&[Errno::EXDEV, Errno::ELOOP, Errno::EINVAL, Errno::EILSEQ], Cause::BadName),
+        (&[Errno::ENAMETOOLONG], Cause::NameTooLong),
         (&[Errno::EISDIR], Cause::IsDirectory),
         (&[Errno::ENOTDIR, Errno::EEXIST], Cause::NotDirectory),
         (&[Errno::ENOSPC], Cause::DiskFull),

@@ -130,14 +130,19 @@ impl Transfer {
         if entry.kind == Kind::Directory {
             return Err(Cause::Malformed.into());
         }
-        match self.desk.place.look(path) {
+        let old = match self.desk.place.look(path) {
             Ok(Entry { kind: Kind::Directory, .. }) => {
                 return Err(Problem::new(Cause::IsDirectory, text(path)));
             }
-            Ok(Entry { kind: Kind::File | Kind::Program, .. }) | Err(_) => {}
-        }
+            Ok(Entry { kind: Kind::File | Kind::Program, size, .. }) => size,
+            Err(_) => 0,
+        };
         let (directory, name) = self.desk.place.parent(path)?;
         let arrival = Arrival::begin(directory, name, entry).map_err(|error| from_io(&error, path))?;
+        if let Err(problem) = self.desk.has_room(old) {
+            arrival.leave(problem.cause);
+            return Err(problem);
+        }
         let incoming = Incoming::new(arrival).map_err(|error| from_io(&error, path))?;
         let have = incoming.have();
         self.doing = Doing::Receiving(Box::new(incoming));

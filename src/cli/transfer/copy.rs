@@ -2,7 +2,12 @@
 
 use std::{collections::HashMap, fs, path::Path, thread, time::Duration};
 
-use super::{failed, plan::Job, progress::Meter, url::Url};
+use super::{
+    failed::{failed, failed_amid},
+    plan::Job,
+    progress::{Meter, Total},
+    url::Url,
+};
 use crate::{
     Error,
     app::transfer::client::{Client, Failure, Progress},
@@ -18,12 +23,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Copies files.
 pub struct Copier {
     clients: HashMap<String, Client>,
+    total: Total,
 }
 
 impl Copier {
     /// A copier without connections.
     pub fn new() -> Self {
-        Self { clients: HashMap::new() }
+        Self { clients: HashMap::new(), total: Total::of(0) }
     }
 
     /// Asks something of a server, over the connection that there is or a new one.
@@ -35,8 +41,22 @@ impl Copier {
         self.patiently(url, |client, _| ask(client))
     }
 
+    /// Does all that can be done, and says of what cannot why not; how much that is.
+    ///
+    /// # Errors
+    /// When nothing can be printed.
+    pub fn copy_all(&mut self, jobs: &[Job]) -> crate::Result<usize> {
+        let files = jobs.iter().filter(|job| job.is_file()).count();
+        self.total = Total::of(files);
+        let failures = jobs.iter().filter(|job| !self.copy(job)).count();
+        if files > 1 {
+            out::line(&self.total.summary())?;
+        }
+        Ok(failures)
+    }
+
     /// Does it; whether it could be done. Why not is said.
-    pub fn copy(&mut self, job: &Job) -> bool {
+    fn copy(&mut self, job: &Job) -> bool {
         let done = match job {
             Job::Fetch(url, to) => self.move_file(url, &to.to_string_lossy(), |client, told| {
                 client.fetch(&url.path, to, told).map(drop)
@@ -59,7 +79,7 @@ impl Copier {
         to: &str,
         mut copy: impl FnMut(&mut Client, &mut dyn FnMut(Progress)) -> Result<(), Failure>,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(url.name());
+        let mut meter = Meter::new(&self.total.label(url.name()));
         let done = self.patiently(url, |client, moved| {
             copy(client, &mut |progress| {
                 *moved |= progress.there > progress.kept;
@@ -67,7 +87,10 @@ impl Copier {
             })
         });
         meter.clear();
-        done.map_err(|failure| failed(&format!("copy to {}", words::printable(to)), &failure))?;
+        done.map_err(|failure| {
+            failed_amid(&format!("copy to {}", words::printable(to)), &failure, meter.left())
+        })?;
+        self.total.add(&meter);
         out::line(&meter.summary(&words::printable(to)))
     }
 

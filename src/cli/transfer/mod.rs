@@ -1,6 +1,7 @@
 //! The client of the file server: `forkd ls` and `forkd cp`.
 
 mod copy;
+mod failed;
 mod plan;
 mod progress;
 pub mod url;
@@ -14,12 +15,13 @@ use serde::Serialize;
 
 use self::{
     copy::Copier,
+    failed::failed,
     plan::plan,
     url::{End, Url},
 };
 use super::{out, words};
 use crate::{
-    Error, Result,
+    Result,
     app::transfer::client::{Client, Failure},
     protocol::transfer::{Entry, Kind},
 };
@@ -49,8 +51,7 @@ pub fn list(urls: &[Url], json: bool) -> Result<ExitCode> {
 pub fn copy(ends: &[End], recursive: bool) -> Result<ExitCode> {
     let mut copier = Copier::new();
     let jobs = plan(&mut copier, ends, recursive)?;
-    let failed = jobs.iter().filter(|job| !copier.copy(job)).count();
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if copier.copy_all(&jobs)? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn entries(url: &Url) -> std::result::Result<Vec<Entry>, Failure> {
@@ -91,16 +92,5 @@ impl Line {
             _ => (self.size.to_string(), ""),
         };
         format!("{size:>14}  {}  {}{mark}", self.modified, words::printable(&self.name))
-    }
-}
-
-/// A failure as an error of one line.
-fn failed(act: &str, failure: &Failure) -> Error {
-    let error = Error::failed(format!("cannot {act}: {}", words::printable(&failure.to_string())));
-    match failure {
-        Failure::Connection(cause) if cause.kind() == std::io::ErrorKind::ConnectionRefused => {
-            error.remedy("start one with `forkd files DIR`")
-        }
-        Failure::Connection(_) | Failure::Refused(_) | Failure::Local(_) => error,
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     copy::Copier,
-    failed,
+    failed::failed,
     url::{End, Url},
 };
 use crate::{
@@ -29,6 +29,16 @@ pub enum Job {
     MakeLocal(PathBuf),
     /// It cannot be done: why was said.
     Impossible,
+}
+
+impl Job {
+    /// Whether it is a file to be moved.
+    pub fn is_file(&self) -> bool {
+        match self {
+            Self::Fetch(..) | Self::Store(..) => true,
+            Self::MakeRemote(_) | Self::MakeLocal(_) | Self::Impossible => false,
+        }
+    }
 }
 
 /// What these words mean: all but the last are copied to the last.

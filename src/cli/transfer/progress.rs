@@ -7,7 +7,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{app::transfer::client::Progress, cli::words};
+use super::failed::Left;
+use crate::{app::transfer::client::Progress, cli::words, protocol::transfer::RUN};
 
 /// Shows the progress of one file.
 pub struct Meter {
@@ -15,14 +16,24 @@ pub struct Meter {
     begun: Instant,
     /// What the first attempt found to be there already.
     kept: Option<u64>,
+    there: u64,
     size: u64,
+}
+
+/// How far a copy of several files has come.
+#[derive(Debug)]
+pub struct Total {
+    files: usize,
+    copied: usize,
+    bytes: u64,
+    begun: Instant,
 }
 
 /// How often a bar is drawn anew in a second.
 const DRAWS: u8 = 10;
 
 const TEMPLATE: &str =
-    "{msg:24!} {wide_bar} {bytes:>11}/{total_bytes} {binary_bytes_per_sec:>12} {eta:>4} left";
+    "{msg:24!} {wide_bar} {prefix}{bytes:>11}/{total_bytes} {binary_bytes_per_sec:>12} {eta:>4} left";
 
 impl Meter {
     /// A meter of a file with this name.
@@ -36,18 +47,21 @@ impl Meter {
             bar.set_message(words::printable(name).into_owned());
             bar
         });
-        Self { bar, begun: Instant::now(), kept: None, size: 0 }
+        Self { bar, begun: Instant::now(), kept: None, there: 0, size: 0 }
     }
 
     /// It has come so far.
     pub fn show(&mut self, progress: Progress) {
         self.kept.get_or_insert(progress.kept);
-        self.size = progress.size;
+        (self.there, self.size) = (progress.there, progress.size);
         if let Some(bar) = &self.bar {
             bar.set_length(progress.size);
             if progress.there == progress.kept {
                 // What was there already is no speed.
                 bar.set_position(progress.there);
+                if progress.kept > 0 {
+                    bar.set_prefix(format!("from {}, ", words::size(progress.kept)));
+                }
                 bar.reset_eta();
             }
             bar.set_position(progress.there);
@@ -61,9 +75,40 @@ impl Meter {
         }
     }
 
+    /// What there is to go on from, of a file that did not arrive.
+    pub fn left(&self) -> Left {
+        if self.there < RUN as u64 { Left::Nothing } else { Left::Part }
+    }
+
     /// What was done, in a line.
     pub fn summary(&self, to: &str) -> String {
         summary(to, self.size, self.kept.unwrap_or(0), self.begun.elapsed())
+    }
+}
+
+impl Total {
+    /// A copy of so many files that begins now.
+    pub fn of(files: usize) -> Self {
+        Self { files, copied: 0, bytes: 0, begun: Instant::now() }
+    }
+
+    /// What a bar says of the next file.
+    pub fn label(&self, name: &str) -> String {
+        if self.files > 1 { format!("{}/{} {name}", self.copied + 1, self.files) } else { name.to_owned() }
+    }
+
+    /// One has arrived.
+    pub fn add(&mut self, meter: &Meter) {
+        self.copied += 1;
+        self.bytes += meter.size;
+    }
+
+    /// What was done, in a line.
+    pub fn summary(&self) -> String {
+        let time = self.begun.elapsed().as_secs_f64();
+        let rate = words::size((self.bytes as f64 / time.max(1e-6)) as u64);
+        let (size, time) = (words::size(self.bytes), words::age(time));
+        format!("{} of {} files: {size} in {time}, {rate}/s", self.copied, self.files)
     }
 }
 

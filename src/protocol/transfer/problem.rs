@@ -87,6 +87,8 @@ causes! {
     Busy = 14, "the server is too busy";
     /// The machine failed.
     Broken = 15, "the server failed";
+    /// No file system here takes it.
+    NameTooLong = 16, "the name is too long";
 }
 
 impl Cause {
