@@ -168,7 +168,7 @@ mod tests {
             ("forkd fly", "unknown command fly (see forkd --help)"),
             ("forkd stattus", "unknown command stattus (did you mean status? see forkd --help)"),
             ("forkd http a b", "one word too many: b (see forkd http --help)"),
-            ("forkd http --workers", "no value for --workers <N|auto> (see forkd http --help)"),
+            ("forkd http --workers", "no value for --workers <N|MIN..MAX|auto> (see forkd http --help)"),
             ("forkd completions", "missing <SHELL> (see forkd completions --help)"),
             (
                 "forkd http --model evnt",
@@ -176,7 +176,7 @@ mod tests {
             ),
             (
                 "forkd http -w 5000",
-                "--workers <N|auto>: cannot have 5000 workers: the scoreboard ends at 4096 \
+                "--workers <N|MIN..MAX|auto>: cannot have 5000 workers: the scoreboard ends at 4096 \
                  (write fewer; auto takes one for each processor)",
             ),
             (

@@ -74,8 +74,7 @@ impl Workers {
             return Err(Error::usage("cannot serve with 0 workers").remedy("write 1 or more, or auto"));
         }
         if most > Self::MAX {
-            let text = format!("cannot have {most} workers: the scoreboard ends at {}", Self::MAX);
-            return Err(Error::usage(text).remedy("write fewer; auto takes one for each processor"));
+            return Err(too_many(most));
         }
         if most < least {
             return Err(Error::usage(format!("cannot have from {least} to {most} workers"))
@@ -94,8 +93,7 @@ impl FromStr for Workers {
                 let text = format!("cannot read {text:?} as a number of workers");
                 return Err(Error::usage(text).remedy(format!("write 1 to {}, as 2..8, or auto", Self::MAX)));
             }
-            // What no number holds is more than the scoreboard does.
-            Ok(digits.parse().unwrap_or(u32::MAX))
+            digits.parse().map_err(|_| too_many(digits))
         };
         let workers = match text.split_once("..") {
             _ if text == "auto" => Self::Auto,
@@ -104,6 +102,11 @@ impl FromStr for Workers {
         };
         workers.validate().map(|()| workers)
     }
+}
+
+fn too_many(count: impl std::fmt::Display) -> Error {
+    Error::usage(format!("cannot have {count} workers: the scoreboard ends at {}", Workers::MAX))
+        .remedy("write fewer; auto takes one for each processor")
 }
 
 #[cfg(test)]

@@ -168,13 +168,17 @@ impl Place {
         self.children.iter().filter(move |child| child.is_staying() && !child.is_heir(wanted))
     }
 
-    /// Whether nothing moves here any more: a child of this generation accepts and nobody else is in the slot, or the
-    /// slot was given up and whoever is left in it serves on.
+    /// Whether a child of this generation accepts, is to stay, and nobody else is in the slot.
+    pub fn is_filled(&self, wanted: Generation) -> bool {
+        matches!(self.children.as_slice(), [only] if only.is_serving() && only.is_heir(wanted))
+    }
+
+    /// Whether nothing moves here any more: it is filled, or it was given up and whoever is left in it serves on.
     pub fn is_settled(&self, wanted: Generation) -> bool {
-        match self.children.as_slice() {
-            [only] if only.generation == wanted => only.is_serving() && only.spent().is_none(),
-            others => self.respawn.given_up().is_some() && others.iter().all(Child::is_serving),
-        }
+        let left = || self.children.as_slice();
+        let of_another = || !matches!(left(), [only] if only.generation == wanted);
+        self.is_filled(wanted)
+            || self.respawn.given_up().is_some() && of_another() && left().iter().all(Child::is_serving)
     }
 
     /// Whether a child that failed was killed and is not reaped yet: only its end says when the slot may be filled again.
@@ -184,8 +188,9 @@ impl Place {
 
     /// Whether a successor is on the way while a predecessor still serves: one more process than slots.
     pub fn is_turning(&self) -> bool {
+        // Of thousands of slots nearly all have one child.
         let staying = || self.children.iter().filter(|child| child.is_staying());
-        staying().count() > 1 && staying().any(Child::is_booting)
+        self.children.len() > 1 && staying().count() > 1 && staying().any(Child::is_booting)
     }
 }
 

@@ -227,22 +227,15 @@ impl Supervisor {
         for index in 0..fill {
             self.fill(index, &mut turning);
         }
-        self.order_to_accept();
-    }
-
-    fn order_to_accept(&mut self) {
-        let staying =
-            self.slots.iter_mut().flat_map(|slot| &mut slot.children).filter(|child| child.is_staying());
-        for child in staying.filter(|child| child.told != self.accepts) {
-            child.told = self.accepts;
-            self.actions.push(Action::Accept { child: child.id, accepts: self.accepts });
-        }
     }
 
     /// One slot: a ready heir sends its predecessors away; a missing one is spawned, beside a predecessor only if no
     /// other slot is being turned at this moment.
     fn fill(&mut self, index: usize, turning: &mut bool) {
         let place = &self.slots[index];
+        if place.is_filled(self.wanted) {
+            return;
+        }
         let predecessors: Vec<_> =
             place.predecessors(self.wanted).map(|child| (child.id, child.spent())).collect();
         match place.heir(self.wanted) {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::{Phase, Supervisor};
 use crate::{
+    config::Recycling,
     ipc::message::Accepts,
     master::{
         action::{Action, Quota},
@@ -70,7 +71,7 @@ impl Supervisor {
     /// Begins to replace one whose share is over, if nothing else moves.
     pub(super) fn recycle(&mut self) {
         let quiet = self.phase == Phase::Running && self.turn.is_none() && self.accepts == Accepts::Yes;
-        if !quiet {
+        if !quiet || self.policy.recycling == Recycling::default() {
             return;
         }
         let due = self.children().find(|child| child.term().is_some_and(|time| time <= self.now));
@@ -82,6 +83,9 @@ impl Supervisor {
 
     /// When the next share is over. One that is over already waits for something else that moves.
     pub(super) fn next_term(&self) -> Option<Time> {
+        if self.policy.recycling == Recycling::default() {
+            return None;
+        }
         self.children().filter_map(Child::term).filter(|time| *time > self.now).min()
     }
 

@@ -23,19 +23,27 @@ impl Supervisor {
             self.phase = Phase::Running;
             self.actions.push(Action::AnnounceReady);
         }
-        let all_ready = self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving));
-        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.progress == Progress::Raising && all_ready)
-        {
-            turn.progress = Progress::Leaving;
-            let generation = turn.previous;
-            self.actions.push(Action::Retire { generation });
-        }
-        if self.children().all(|child| !child.is_serving() || child.accepts == self.accepts) {
+        self.trust_the_new();
+        // Each of these looks at every child: only for those who wait.
+        let heeds = |child: &Child| !child.is_serving() || child.accepts == self.accepts;
+        if !self.pausers.is_empty() && self.children().all(heeds) {
             self.answer_pausers();
         }
-        if self.is_settled() {
+        if (self.turn.is_some() || !self.scalers.is_empty()) && self.is_settled() {
             self.end_turn();
             self.answer_scalers();
+        }
+    }
+
+    /// Once every slot has a ready child of the new generation, nothing is undone any more.
+    fn trust_the_new(&mut self) {
+        let raising = |turn: &&Turn| turn.progress == Progress::Raising;
+        let Some(generation) = self.turn.as_ref().filter(raising).map(|turn| turn.previous) else { return };
+        if self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving)) {
+            if let Some(turn) = &mut self.turn {
+                turn.progress = Progress::Leaving;
+            }
+            self.actions.push(Action::Retire { generation });
         }
     }
 
