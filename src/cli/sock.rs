@@ -21,7 +21,8 @@ use crate::{
 
 /// What follows the flags in `--help`.
 pub const EXAMPLES: &str = "\
-QUEUE of a listener: connections that wait to be accepted, of how many may. The exit code is 1 when there is no such
+QUEUE of a listener: connections that wait to be accepted, of how many may. (×4) is a group of four sockets with one
+address (SO_REUSEPORT), whose queues are added up. The exit code is 1 when there is no such
 socket. TCP, UDP and Unix sockets are shown; as root, those of other users with their holders.
 
 Examples:
@@ -156,7 +157,9 @@ fn state(socket: &Socket) -> String {
 }
 
 fn address(socket: &Socket) -> String {
-    if socket.dual_stack { format!("{} and IPv4", socket.address) } else { socket.address.to_string() }
+    let families = if socket.dual_stack { " and IPv4" } else { "" };
+    let many = if socket.sockets > 1 { format!(" (×{})", socket.sockets) } else { String::new() };
+    format!("{}{families}{many}", socket.address)
 }
 
 /// What waits: `3 of 128` connections, or bytes each way. What was lost is said, too.
@@ -198,14 +201,22 @@ fn timer(socket: &Socket) -> String {
 
 /// Who holds it, one line each; why nobody does, otherwise.
 fn holders(socket: &Socket) -> Vec<String> {
-    let line = |holder: &Holder| format!("{} {} (fd {})", holder.comm, holder.pid, holder.fd);
-    let mut lines: Vec<String> = socket.holders.iter().take(HOLDERS).map(line).collect();
-    let rest = socket.holders.len().saturating_sub(HOLDERS);
+    // Those of one process stand side by side.
+    let holders: Vec<_> = socket.holders.chunk_by(|one, next| one.pid == next.pid).collect();
+    let mut lines: Vec<String> = holders.iter().take(HOLDERS).map(|of_one| holder(of_one)).collect();
+    let rest = holders.len().saturating_sub(HOLDERS);
     if rest > 0 {
         lines.push(format!("and {rest} more (--json lists them)"));
     }
     lines.extend(socket.nobody.clone());
     lines
+}
+
+/// A process, and the descriptors that lead it there.
+fn holder(descriptors: &[Holder]) -> String {
+    let fds: Vec<_> = descriptors.iter().map(|holder| holder.fd.to_string()).collect();
+    let one = &descriptors[0];
+    format!("{} {} (fd {})", one.comm, one.pid, fds.join(", "))
 }
 
 /// What is not shown, and why.

@@ -77,7 +77,8 @@ pub fn look(filter: &Filter) -> io::Result<Report> {
     name_unix_peers(&mut sockets);
     sockets.retain(|socket| filter.picks(socket));
     sockets.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    let (listeners, connections) = sockets.into_iter().partition(Socket::waits_for_others);
+    let (listeners, connections): (Vec<_>, _) = sockets.into_iter().partition(Socket::waits_for_others);
+    let listeners = grouped(listeners);
     Ok(Report {
         namespace: seen.namespace,
         other_namespaces: seen.others,
@@ -86,6 +87,19 @@ pub fn look(filter: &Filter) -> io::Result<Report> {
         listeners,
         connections,
     })
+}
+
+/// Has one entry for each group of sockets with one address, which stand side by side.
+fn grouped(sockets: Vec<Socket>) -> Vec<Socket> {
+    let mut groups: Vec<Socket> = Vec::with_capacity(sockets.len());
+    for socket in sockets {
+        let alone = match groups.last_mut() {
+            Some(group) => group.join(socket).err().map(|alone| *alone),
+            None => Some(socket),
+        };
+        groups.extend(alone);
+    }
+    groups
 }
 
 /// The TCP or UDP sockets that have this port here, and not who holds them: that would be a look at every process.

@@ -116,6 +116,9 @@ pub struct Socket {
     pub inode: u32,
     /// The number of the socket at the other end, where the kernel says so.
     pub peer_inode: Option<u32>,
+    /// How many sockets these are: more than one for the group of a server with a queue for each worker (`SO_REUSEPORT`),
+    /// whose numbers are added up.
+    pub sockets: u32,
     /// Who made it.
     pub uid: Option<u32>,
     /// Each descriptor that leads to it.
@@ -152,6 +155,7 @@ impl Socket {
             timer: None,
             inode,
             peer_inode: None,
+            sockets: 1,
             uid: None,
             holders: Vec::new(),
             nobody: None,
@@ -161,6 +165,29 @@ impl Socket {
     /// Whether others come to it, rather than one other end.
     pub(super) fn waits_for_others(&self) -> bool {
         matches!(self.state, State::Listen | State::Unconnected)
+    }
+
+    /// Takes in the other if both are of one group: at one address, and one process, the master, holds both.
+    ///
+    /// # Errors
+    /// The other, if they are not.
+    pub(super) fn join(&mut self, other: Self) -> Result<(), Box<Self>> {
+        let alike =
+            (self.protocol, self.state, &self.address) == (other.protocol, other.state, &other.address);
+        let held = |holder: &Holder| other.holders.iter().any(|theirs| theirs.pid == holder.pid);
+        if !alike || !matches!(self.address, End::Inet(_)) || !self.holders.iter().any(held) {
+            return Err(Box::new(other));
+        }
+        let add = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).reduce(u32::saturating_add);
+        self.queue = add(self.queue, other.queue);
+        self.backlog = add(self.backlog, other.backlog);
+        self.unread = add(self.unread, other.unread);
+        self.unsent = add(self.unsent, other.unsent);
+        self.drops = add(self.drops, other.drops);
+        self.sockets += other.sockets;
+        self.holders.extend(other.holders);
+        self.holders.sort_by_key(|holder| (holder.pid, holder.fd));
+        Ok(())
     }
 
     /// The order of the report.
