@@ -141,7 +141,8 @@ impl Serving for Chat {
         let datagrams = |_: &Worker| -> io::Result<Box<dyn Datagrams>> { Ok(Box::new(ByKeeper)) };
         let protocols = Protocols::split(CHAT.scheme, doors.browsers, "lines");
         let blueprint = Blueprint::of_sessions(settings, protocols, make, Some(Box::new(datagrams)));
-        Ok(blueprint.with_estate(home))
+        // Whoever keeps the room reads them all.
+        Ok(blueprint.with_estate(home).with_one_reader())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     Error, Result, Worker,
     app::http::{AccessFormat, AccessLog},
     config::{
-        Limits, LogFormat, LogSettings, Model, Reap, Settings, Workers, parse,
+        Balance, Limits, LogFormat, LogSettings, Model, Reap, Settings, Workers, parse,
         runtime_dir::{self, Environment},
     },
     listener::Address,
@@ -44,6 +44,10 @@ pub struct Common {
     /// With per-connection, what becomes of the dead: wait for them, ignore SIGCHLD, or fork twice
     #[arg(long, value_name = "R", default_value = "wait", help_heading = WORK, value_parser = words::<Reap>(Reap::WORDS))]
     pub reap: Reap,
+    /// One accept queue for all workers, or one for each by SO_REUSEPORT, all held by the master [default: shared; for
+    /// udp: reuseport]
+    #[arg(long, value_name = "B", help_heading = WORK, value_parser = words::<Balance>(Balance::WORDS))]
+    pub balance: Option<Balance>,
 
     /// Leave the terminal; return when all workers are ready, or with the reason why not
     #[arg(short, long, help_heading = RUN)]
@@ -151,6 +155,7 @@ impl Common {
         settings.workers = self.workers;
         settings.model = self.model;
         settings.reap = self.reap;
+        settings.balance = self.balance;
         settings.limits = self.limits();
         settings.recycling = self.recycling.setting();
         settings.privileges = self.rights.privileges()?;
@@ -288,7 +293,7 @@ mod tests {
 
     #[test]
     fn each_flag_ends_in_its_setting() {
-        let line = "forkd http -l :80 -l unix:@web -w 3 --model per-connection --reap double-fork -d --name web \
+        let line = "forkd http -l :80 -l unix:@web -w 3 --model per-connection --reap double-fork --balance reuseport -d --name web \
             --runtime-dir /run/x --pid-file /run/x.pid --log-file /log --log-level debug --log-format json \
             --boot-timeout 1s --liveness-timeout 6s --request-timeout 7s --drain-timeout off --linger 0s --idle-timeout 2s --header-timeout 3s \
             --body-timeout 4s --write-timeout 5s --max-requests 8~9 --max-memory 1K --max-age 10s~11s";
@@ -300,6 +305,7 @@ mod tests {
             workers: Workers::Fixed(3),
             model: Model::PerConnection,
             reap: Reap::DoubleFork,
+            balance: Some(Balance::Reuseport),
             program: None,
             privileges: Privileges::default(),
             logs: Vec::new(),

@@ -140,6 +140,7 @@ fn follows(key: &str, settings: &Settings) -> Option<String> {
     let dir = settings.runtime_dir.as_deref()?;
     let path = match key {
         "name" => return Some(name),
+        "balance" => return Some("shared, udp: reuseport".to_owned()),
         "runtime-dir" => dir.to_path_buf(),
         "pid-file" => name::pid_file(dir, &name),
         "log-file" if settings.daemon => name::log_file(dir, &name),

@@ -29,6 +29,15 @@ pub enum Reap {
     DoubleFork,
 }
 
+/// How clients are dealt out among the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// One queue, from which each takes.
+    Shared,
+    /// A queue for each slot, by `SO_REUSEPORT`; the master holds all of them.
+    Reuseport,
+}
+
 /// The shape of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -74,6 +83,7 @@ macro_rules! words {
 }
 
 words!(Model, "worker model", "event" => Event, "blocking" => Blocking, "per-connection" => PerConnection);
+words!(Balance, "balance", "shared" => Shared, "reuseport" => Reuseport);
 words!(Reap, "zombie remedy", "wait" => Wait, "ignore" => Ignore, "double-fork" => DoubleFork);
 words!(Readiness, "readiness", "exec" => Exec, "notify" => Notify);
 words!(LogFormat, "log format", "text" => Text, "json" => Json);

@@ -1,9 +1,10 @@
 //! How many descriptors the master needs, and whether the limit allows it: better said at start than found out at a
 //! reload.
 
-use super::settings::Settings;
+use super::{choices::Balance, settings::Settings};
 use crate::{
     error::{Error, Result},
+    listener::Address,
     process::limits,
 };
 
@@ -23,7 +24,20 @@ const CHILDREN_PER_SLOT: u64 = 2;
 pub fn needed(settings: &Settings) -> u64 {
     let workers = u64::from(settings.workers.range().most);
     let per_child = if settings.program.is_some() { PER_PROGRAM } else { PER_CHILD };
-    MASTER + settings.listen.len() as u64 + workers * per_child * CHILDREN_PER_SLOT
+    // At worst each slot has its own socket at each address.
+    let sockets = settings.listen.iter().map(|address| if has_many(settings, address) { workers } else { 1 });
+    MASTER + sockets.sum::<u64>() + workers * per_child * CHILDREN_PER_SLOT
+}
+
+/// Whether each slot may have its own socket there.
+fn has_many(settings: &Settings, address: &Address) -> bool {
+    let datagrams = matches!(address, Address::Udp(_) | Address::AnyUdp(_));
+    let many = match settings.balance {
+        Some(Balance::Shared) => false,
+        Some(Balance::Reuseport) => true,
+        None => datagrams,
+    };
+    many && address.can_have_many_queues()
 }
 
 /// Says whether the hard limit of this process allows them; the soft one can be raised.

@@ -14,7 +14,7 @@ pub mod runtime_dir;
 pub mod settings;
 pub mod workers;
 
-pub use choices::{LogFormat, Model, Reap};
+pub use choices::{Balance, LogFormat, Model, Reap};
 pub use recycling::{Recycling, Spread};
 pub use settings::{Limits, LogSettings, Settings};
 pub use workers::{Range, Workers};

@@ -14,7 +14,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    choices::{LogFormat, Model, Reap},
+    choices::{Balance, LogFormat, Model, Reap},
     name,
     recycling::Recycling,
     workers::Workers,
@@ -41,6 +41,9 @@ pub struct Settings {
     pub model: Model,
     /// How a worker of [`Model::PerConnection`] gets rid of its dead children.
     pub reap: Reap,
+    /// How clients are dealt out among the workers; if nobody says, connections wait in one queue, and datagrams in one
+    /// for each worker that can look after another's too.
+    pub balance: Option<Balance>,
     /// The program that fills the slots in place of workers of ours; with [`Model::PerConnection`] one process of it
     /// for each connection.
     pub program: Option<Program>,
@@ -106,6 +109,7 @@ impl Settings {
             workers: Workers::Auto,
             model: Model::Event,
             reap: Reap::Wait,
+            balance: None,
             program: None,
             limits: Limits::default(),
             recycling: Recycling::default(),
@@ -164,6 +168,7 @@ impl Settings {
             ("log-file", next.log.file != self.log.file),
             ("log-level", next.log.level != self.log.level),
             ("log-format", next.log.format != self.log.format),
+            ("balance", next.balance != self.balance),
             ("daemon", next.daemon != self.daemon),
         ];
         match differs.iter().find(|(_, differs)| *differs) {
@@ -195,7 +200,28 @@ impl Settings {
             }
             program.check(confinement.root()).map_err(|cause| Error::usage(cause.to_string()))?;
         }
+        self.check_balance()?;
         super::descriptors::check(self)
+    }
+
+    /// Whether there is anything to deal out so, and anybody who can look after another's queue.
+    fn check_balance(&self) -> Result<()> {
+        if self.balance != Some(Balance::Reuseport) {
+            return Ok(());
+        }
+        if let Some(program) = self.program.as_ref().filter(|_| self.model != Model::PerConnection) {
+            let text = format!(
+                "cannot balance by reuseport: {program} would leave the queue of a dead worker alone"
+            );
+            return Err(Error::usage(text).remedy("leave --balance out, or add --per-connection"));
+        }
+        if !self.listen.iter().any(Address::can_have_many_queues) {
+            return Err(Error::usage(
+                "cannot balance by reuseport: no address here can have more than one queue",
+            )
+            .remedy("leave --balance out, or listen on a TCP address, or on udp: with one address"));
+        }
+        Ok(())
     }
 }
 

@@ -10,17 +10,20 @@
 //! ```
 
 use std::{
-    io,
+    io::{self, IoSlice},
     marker::PhantomData,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
 use nix::{
     errno::Errno,
-    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
+    sys::socket::{
+        AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, send, sendmsg, socketpair,
+    },
 };
 
 use super::message::{LAST_WORDS, Message, Order, Report};
+use crate::sys;
 
 /// One end of the line: it sends `S` and receives `R`.
 #[derive(Debug)]
@@ -70,14 +73,41 @@ impl<S: Message, R: Message> Channel<S, R> {
         Ok(())
     }
 
+    /// Sends a message with a copy of a descriptor, without waiting. sendmsg(2), `SCM_RIGHTS` in unix(7).
+    ///
+    /// # Errors
+    /// As [`Channel::send`]; `ETOOMANYREFS` when more descriptors are on their way than this process may have.
+    pub fn send_with(&self, message: &S, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        let (packet, descriptors) = (message.encode(), [descriptor.as_raw_fd()]);
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let packet = [IoSlice::new(&packet)];
+        sendmsg::<()>(self.fd.as_raw_fd(), &packet, &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+        Ok(())
+    }
+
     /// Takes the next message without waiting. recv(2).
     ///
     /// Descriptors that a hostile sender attached are closed by the kernel, for no room is offered for them.
     pub fn receive(&self) -> Received<R> {
+        self.take(|packet| recv(self.fd.as_raw_fd(), packet, MsgFlags::empty()))
+    }
+
+    /// The same, and the descriptor that came along, if one did: for the end that trusts the other.
+    pub fn receive_with(&self) -> (Received<R>, Option<OwnedFd>) {
+        let mut descriptor = None;
+        let received = self.take(|packet| {
+            let (length, carried) = sys::socket::receive(&self.fd, packet)?;
+            descriptor = carried;
+            Ok(length)
+        });
+        (received, descriptor)
+    }
+
+    fn take(&self, mut receive: impl FnMut(&mut [u8]) -> nix::Result<usize>) -> Received<R> {
         // One byte of kind, and one more, so that a packet that is too long shows.
         let mut packet = [0; LAST_WORDS + 2];
         loop {
-            match recv(self.fd.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            match receive(&mut packet) {
                 Ok(0) => return Received::Closed,
                 Ok(length) => {
                     return R::decode(&packet[..length]).map_or(Received::Garbage, Received::Message);
@@ -116,6 +146,23 @@ mod tests {
         assert_eq!(master.receive(), Received::Message(words));
         assert_eq!(worker.receive(), Received::Message(Order::Reopen));
         assert_eq!(worker.receive(), Received::Empty);
+    }
+
+    #[test]
+    fn a_descriptor_comes_with_its_message_and_the_others_without() {
+        let (master, worker) = pair().unwrap();
+        let slot = crate::ipc::ident::Slot::new(2);
+        let (one, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
+        master.send(&Order::Reopen).unwrap();
+        master.send_with(&Order::TakeOver { slot, listener: 0 }, one.as_fd()).unwrap();
+        drop(one);
+        assert!(matches!(worker.receive_with(), (Received::Message(Order::Reopen), None)));
+        let (order, carried) = worker.receive_with();
+        assert_eq!(order, Received::Message(Order::TakeOver { slot, listener: 0 }));
+        io::Write::write_all(&mut std::os::unix::net::UnixStream::from(carried.unwrap()), b"here").unwrap();
+        let mut said = String::new();
+        io::Read::read_to_string(&mut other, &mut said).unwrap();
+        assert_eq!((said.as_str(), worker.receive_with().1.is_none()), ("here", true));
     }
 
     #[test]

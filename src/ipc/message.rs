@@ -2,6 +2,8 @@
 //!
 //! A drain is not among the orders: it is the signal TERM, for our own workers and for any program alike.
 
+use super::ident::Slot;
+
 /// What a worker says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
@@ -20,6 +22,18 @@ pub enum Order {
     Reopen,
     /// Accept, or leave the queue alone, from now on.
     Accept(Accepts),
+    /// Take from the queue of another slot too: its socket comes along, and is one more at the listener with this number.
+    TakeOver {
+        /// Whose queue it is.
+        slot: Slot,
+        /// Among the worker's own listeners, counted from 0.
+        listener: u32,
+    },
+    /// Take no more from the queues of that slot: it is filled again.
+    GiveBack {
+        /// Whose queues they are.
+        slot: Slot,
+    },
 }
 
 /// Whether a worker takes connections from the queue. The connections that it has go on either way.
@@ -75,6 +89,10 @@ impl Message for Order {
             Self::Reopen => vec![b'O'],
             Self::Accept(Accepts::Yes) => vec![b'Y'],
             Self::Accept(Accepts::Paused) => vec![b'P'],
+            Self::TakeOver { slot, listener } => {
+                [b"T", &slot.number().to_ne_bytes()[..], &listener.to_ne_bytes()].concat()
+            }
+            Self::GiveBack { slot } => [b"G", &slot.number().to_ne_bytes()[..]].concat(),
         }
     }
 
@@ -83,6 +101,14 @@ impl Message for Order {
             [b'O'] => Some(Self::Reopen),
             [b'Y'] => Some(Self::Accept(Accepts::Yes)),
             [b'P'] => Some(Self::Accept(Accepts::Paused)),
+            [b'T', numbers @ ..] => {
+                let (slot, listener) = numbers.split_first_chunk()?;
+                let slot = Slot::new(u32::from_ne_bytes(*slot));
+                Some(Self::TakeOver { slot, listener: u32::from_ne_bytes(listener.try_into().ok()?) })
+            }
+            [b'G', slot @ ..] => {
+                Some(Self::GiveBack { slot: Slot::new(u32::from_ne_bytes(slot.try_into().ok()?)) })
+            }
             _ => None,
         }
     }
@@ -101,7 +127,10 @@ mod tests {
         for report in [Report::Ready, Report::LastWords("panicked: 僵尸".into())] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }
-        assert_eq!(Order::decode(&Order::Reopen.encode()), Some(Order::Reopen));
+        let slot = Slot::new(4096);
+        for order in [Order::Reopen, Order::TakeOver { slot, listener: 258 }, Order::GiveBack { slot }] {
+            assert_eq!(Order::decode(&order.encode()), Some(order));
+        }
     }
 
     #[test]
@@ -113,7 +142,7 @@ mod tests {
 
     #[test]
     fn garbage_is_no_message() {
-        for garbage in [&b""[..], b"X", b"RR", b"O!"] {
+        for garbage in [&b""[..], b"X", b"RR", b"O!", b"T1234", b"T1234567", b"G", b"G12345"] {
             assert_eq!(Report::decode(garbage), None);
             assert_eq!(Order::decode(garbage), None);
         }

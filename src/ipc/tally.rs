@@ -5,6 +5,7 @@
 //! a number around which the master changes them tells it to look again.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use super::{
+    ident::Slot,
     reading::State,
     row::{Cells, Phase, Row, WORDS, Word, Words},
     scoreboard::ROWS,
@@ -33,6 +35,9 @@ pub(super) const STATUS: usize = 32;
 const LATENCY: usize = STATUS + CLASSES;
 const TOOK: usize = LATENCY + BOUNDS.len() + 1;
 pub(super) const END: usize = TOOK + 1;
+
+/// Whose row it is: the slot that the child fills.
+const SLOT: usize = END;
 
 /// Where the master's own words lie in its row. The counts of the dead stand where a child has its own.
 const SEQUENCE: usize = Word::Sequence as usize;
@@ -125,6 +130,8 @@ pub struct Totals {
     pub active: u64,
     /// Workers by what they do.
     pub workers: Vec<(State, u64)>,
+    /// Connections that the living have taken, by slot.
+    pub slots: BTreeMap<u64, u64>,
     /// Workers that were forked.
     pub spawned: u64,
     /// Workers that were replaced, by reason.
@@ -132,6 +139,11 @@ pub struct Totals {
 }
 
 impl Row {
+    /// It is that of a child in this slot.
+    pub fn fills(&self, slot: Slot) {
+        self.cells().0[SLOT].store(slot.number().into(), Relaxed);
+    }
+
     /// An HTTP answer with this status was given, in this time if anybody wants to know.
     pub fn answered(&self, status: u16, took: Option<Duration>) {
         let cells = self.cells();
@@ -193,6 +205,9 @@ fn add_up(Board { rows, server }: Board<'_>) -> Totals {
             continue;
         }
         totals.add(row);
+        // A child may write any number there, and none is worth more than its own row.
+        let taken = totals.slots.entry(row.at(SLOT)).or_default();
+        *taken = taken.wrapping_add(row.get(Word::Accepted));
         let active = row.get(Word::Accepted).saturating_sub(row.get(Word::Closed));
         totals.active = totals.active.wrapping_add(active);
         let state = super::reading::state(row.get(Word::Phase), active > 0);
@@ -272,8 +287,9 @@ mod tests {
     fn totals_are_those_of_the_living_and_the_dead() {
         let mut board = Scoreboard::new().unwrap();
         let (one, other) = (board.take().unwrap(), board.take().unwrap());
-        for id in [one, other] {
+        for (id, slot) in [(one, 1), (other, 2)] {
             let row = board.row(id);
+            row.fills(Slot::new(slot));
             row.ready();
             row.accepted();
             row.bytes_out(100);
@@ -289,6 +305,8 @@ mod tests {
         let after = board.row(other).totals().unwrap();
         assert_eq!((after.requests, after.statuses, after.latency), (12, [4, 0, 2, 2], before.latency));
         assert_eq!((after.accepted, after.active), (2, 1));
+        assert_eq!(before.slots, BTreeMap::from([(1, 1), (2, 1)]));
+        assert_eq!(after.slots, BTreeMap::from([(2, 1)]));
         let busy =
             |totals: &Totals| totals.workers.iter().find(|(state, _)| *state == State::Busy).map(|(_, n)| *n);
         assert_eq!((busy(&before), busy(&after)), (Some(2), Some(1)));

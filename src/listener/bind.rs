@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
-    sync::{Arc, Weak},
+    sync::{Arc, atomic::AtomicUsize},
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -14,9 +14,9 @@ use super::{
     addr::Address,
     error::{BindError, Refusal},
     group, inherit, kept,
+    queues::Queues,
     unix::{self, Access, Place},
 };
-use crate::sys;
 
 /// A socket on which clients wait, or on which datagrams arrive. It never blocks and is closed on exec.
 ///
@@ -27,15 +27,13 @@ pub struct Listener {
     address: Address,
     local: Local,
     kind: Kind,
-    fd: Arc<OwnedFd>,
+    pub(super) fd: Arc<OwnedFd>,
+    pub(super) queues: Queues,
+    /// Its further sockets, by the slots that they are for.
+    pub(super) others: Vec<(u32, Arc<OwnedFd>)>,
+    /// At which of them it looks first.
+    pub(super) turn: AtomicUsize,
     pub(super) place: Option<Place>,
-}
-
-/// Looks at the queue of a listener.
-#[derive(Debug, Clone)]
-pub struct Gauge {
-    address: String,
-    fd: Weak<OwnedFd>,
 }
 
 /// What arrives at a listener.
@@ -126,19 +124,6 @@ impl Listener {
         socket2::SockRef::from(&self.fd).set_nonblocking(false)
     }
 
-    /// How many clients wait and how many may, where the kernel says so: for TCP.
-    pub fn queue(&self) -> Option<(u32, u32)> {
-        match (&self.local, self.kind) {
-            (Local::Inet(_), Kind::Stream) => sys::socket::accept_queue(&self.fd).ok(),
-            (Local::Inet(_) | Local::Unix(_) | Local::Abstract(_), _) => None,
-        }
-    }
-
-    /// What can look at its queue for as long as this process has the listener, and does not keep it open.
-    pub fn gauge(&self) -> Gauge {
-        Gauge { address: self.local.to_string(), fd: Arc::downgrade(&self.fd) }
-    }
-
     /// A second handle on the same socket and the same queue.
     ///
     /// # Errors
@@ -149,6 +134,9 @@ impl Listener {
             local: self.local.clone(),
             kind: self.kind,
             fd: Arc::new(self.fd.try_clone()?),
+            queues: self.queues,
+            others: Vec::new(),
+            turn: AtomicUsize::new(0),
             place: self.place.clone(),
         })
     }
@@ -167,19 +155,16 @@ impl Listener {
     pub(super) fn over(address: &Address, socket: Socket, place: Option<Place>) -> Result<Self, Refusal> {
         let kind = if socket.r#type()? == Type::STREAM { Kind::Stream } else { Kind::Datagram };
         let local = Local::of(&socket.local_addr()?)?;
-        Ok(Self { address: address.clone(), local, kind, fd: Arc::new(socket.into()), place })
-    }
-}
-
-impl Gauge {
-    /// The listener's address.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// How many clients wait and how many may; nothing where the kernel does not say so, or the listener is closed.
-    pub fn read(&self) -> Option<(u32, u32)> {
-        sys::socket::accept_queue(&*self.fd.upgrade()?).ok()
+        Ok(Self {
+            address: address.clone(),
+            local,
+            kind,
+            fd: Arc::new(socket.into()),
+            queues: Queues::One,
+            others: Vec::new(),
+            turn: AtomicUsize::new(0),
+            place,
+        })
     }
 }
 
@@ -227,7 +212,7 @@ impl AsFd for Listener {
 
 /// What an IPv6 socket does with IPv4 clients: said for each, for the default is the machine's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Families {
+pub(super) enum Families {
     /// The one of the address.
     Own,
     /// Both.
@@ -235,20 +220,27 @@ enum Families {
 }
 
 fn one(inet: SocketAddr, kind: Kind, backlog: u32) -> Result<Socket, Refusal> {
-    Ok(open(inet, Families::Own, kind, backlog)?)
+    Ok(open(inet, Families::Own, kind, Queues::One, backlog)?)
 }
 
 /// One socket for IPv6 and IPv4, or for IPv4 alone where the kernel has no IPv6.
 fn any(port: u16, kind: Kind, backlog: u32) -> Result<Socket, Refusal> {
-    match open((Ipv6Addr::UNSPECIFIED, port).into(), Families::Both, kind, backlog) {
+    match open((Ipv6Addr::UNSPECIFIED, port).into(), Families::Both, kind, Queues::One, backlog) {
         Err(cause) if matches!(cause.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)) => {
-            Ok(open((Ipv4Addr::UNSPECIFIED, port).into(), Families::Own, kind, backlog)?)
+            Ok(open((Ipv4Addr::UNSPECIFIED, port).into(), Families::Own, kind, Queues::One, backlog)?)
         }
         opened => Ok(opened?),
     }
 }
 
-fn open(inet: SocketAddr, families: Families, kind: Kind, backlog: u32) -> io::Result<Socket> {
+/// With [`Queues::PerSlot`] it is let in beside others of this user that were opened so.
+pub(super) fn open(
+    inet: SocketAddr,
+    families: Families,
+    kind: Kind,
+    queues: Queues,
+    backlog: u32,
+) -> io::Result<Socket> {
     let socket_type = match kind {
         Kind::Stream => Type::STREAM,
         Kind::Datagram => Type::DGRAM,
@@ -264,6 +256,9 @@ fn open(inet: SocketAddr, families: Families, kind: Kind, backlog: u32) -> io::R
     }
     if kind == Kind::Datagram && inet.ip().is_multicast() {
         group::join(&socket, inet.ip())?;
+    }
+    if queues == Queues::PerSlot {
+        socket.set_reuse_port(true)?;
     }
     socket.bind(&inet.into())?;
     if kind == Kind::Stream {

@@ -21,11 +21,13 @@ pub mod kept;
 #[cfg(feature = "control")]
 pub mod packed;
 pub mod peer;
+mod queues;
 mod unix;
 
 pub use self::{
     addr::{Address, AddressError},
-    bind::{Gauge, Kind, Listener, Local, bind, bind_private},
+    bind::{Kind, Listener, Local, bind, bind_private},
     error::BindError,
     peer::{Mode, PeerAddress, accept},
+    queues::{Dealing, Gauge, Queues},
 };

@@ -26,6 +26,10 @@ use crate::{
 impl World<'_> {
     /// Starts a child: a copy of this process, or another program.
     pub(super) fn spawn(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> Event {
+        if let Err(cause) = self.place.reach(child.slot) {
+            let cause = format!("cannot listen for slot {}: {cause}", child.slot);
+            return Event::SpawnFailed { child, cause };
+        }
         let Some(row) = self.scoreboard.take() else {
             return Event::SpawnFailed { child, cause: "cannot fork a worker: no row is free".to_owned() };
         };
@@ -119,7 +123,10 @@ impl World<'_> {
             slot: child.slot,
             generation,
             master: self.pid,
-            listeners: edition::choose(&edition.listen, mem::take(&mut self.place.listeners)),
+            listeners: edition::choose(&edition.listen, mem::take(&mut self.place.listeners))
+                .into_iter()
+                .map(|listener| listener.of_slot(child.slot.number()))
+                .collect(),
             limits: edition.limits,
             confinement: Rc::clone(&edition.confinement),
             row: self.scoreboard.row(row),

@@ -218,11 +218,22 @@ impl Children {
         }
     }
 
+    /// Sends an order to a child with a copy of a socket.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2); when there is no such child.
+    pub fn lend(&self, id: ChildId, order: Order, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let channel = self.processes.get(&id).and_then(|process| process.channel.as_ref());
+        channel.ok_or(io::ErrorKind::NotConnected)?.send_with(&order, socket)
+    }
+
     /// Sends an order to a child.
     pub fn order(&self, id: ChildId, order: Order) {
         if let Some(process) = self.processes.get(&id)
             && let Some(channel) = &process.channel
             && let Err(cause) = channel.send(&order)
+            // It has ended, and is not reaped yet.
+            && cause.kind() != io::ErrorKind::BrokenPipe
         {
             log::warn!("cannot send an order to pid {}: {cause}", process.pid);
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Range,
     ipc::ident::Generation,
-    listener::{Address, Listener},
+    listener::{Address, Dealing, Listener},
     process::{privilege::Confinement, program::Program},
     worker::{self, Serve, Taking},
 };
@@ -24,6 +24,8 @@ pub struct Edition<'a> {
     pub protocols: Protocols,
     /// Where its workers accept, of all that the master listens on.
     pub listen: Vec<Address>,
+    /// With how many queues.
+    pub dealing: Dealing,
     /// How many workers its settings ask for. Somebody may have scaled it since: a reload changes the number only if
     /// the settings did.
     pub workers: Range,
@@ -60,6 +62,14 @@ impl Work<'_> {
         match self {
             Self::Serve(serve) => serve.taking(),
             Self::Run(_) => Taking::Many,
+        }
+    }
+
+    /// Whether one of its workers can take from the queue of another's slot too.
+    pub fn looks_after_others(&self) -> bool {
+        match self {
+            Self::Serve(serve) => serve.looks_after_others(),
+            Self::Run(_) => false,
         }
     }
 

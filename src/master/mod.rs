@@ -11,6 +11,7 @@
 //! ```
 
 mod action;
+mod adoption;
 mod birth;
 mod children;
 mod crowd;
@@ -19,6 +20,7 @@ mod desk;
 mod edition;
 mod event;
 mod ledger;
+mod lending;
 mod news;
 mod place;
 mod policy;
@@ -138,8 +140,9 @@ impl<'a> Master<'a> {
                 continue;
             }
             let heartbeat = self.watchdog.as_ref().map(Watchdog::deadline);
-            let (began, deadline) =
-                (Time::now(), [self.supervisor.next_deadline(), heartbeat].into_iter().flatten().min());
+            let queues = self.world.look_after_queues(&self.supervisor);
+            let deadlines = [self.supervisor.next_deadline(), heartbeat, queues];
+            let (began, deadline) = (Time::now(), deadlines.into_iter().flatten().min());
             events = self.world.wait(deadline);
             let now = Time::now();
             if deadline.is_some_and(|deadline| now.since(deadline) > OVERSLEPT) {

@@ -4,11 +4,12 @@
 //! the master's to call, once.
 
 use std::{
+    io,
     os::fd::AsFd,
     path::{Path, PathBuf},
 };
 #[cfg(feature = "control")]
-use {super::upgrade::State, crate::listener::packed::Packed, std::io};
+use {super::upgrade::State, crate::listener::packed::Packed};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -16,8 +17,8 @@ use super::event::Queue;
 use crate::{
     config::{Settings, runtime_dir},
     error::{Error, Result},
-    ipc::notify,
-    listener::{self, Address, BindError, Listener, kept},
+    ipc::{ident::Slot, notify},
+    listener::{self, Address, BindError, Dealing, Listener, Queues, kept},
     process::pidfile::{PidFile, PidFileError},
 };
 
@@ -48,9 +49,9 @@ impl Place {
     /// # Errors
     /// An address that cannot be listened on, a lock that another server holds, a runtime directory that cannot be
     /// used; each with its remedy.
-    pub fn take(settings: &Settings) -> Result<Self> {
+    pub fn take(settings: &Settings, dealing: Dealing) -> Result<Self> {
         let mut place = Self::default();
-        match place.fill(settings) {
+        match place.fill(settings, dealing) {
             Ok(()) => Ok(place),
             Err(cause) => {
                 place.leave();
@@ -64,14 +65,14 @@ impl Place {
     /// # Errors
     /// For an address that cannot be listened on, or when something did not come with the luggage.
     #[cfg(feature = "control")]
-    pub fn resume(settings: &Settings, state: &State) -> Result<Self> {
+    pub fn resume(settings: &Settings, dealing: Dealing, state: &State) -> Result<Self> {
         let claimed = || -> io::Result<Self> {
             let listeners = state.listeners.iter().cloned().map(Packed::unpack).collect::<io::Result<_>>()?;
             let pid_file = state.pid_file.clone().map(PidFile::unpack).transpose()?;
             Ok(Self { name: state.name.clone(), listeners, pid_file, ..Self::default() })
         };
         let mut place = claimed().map_err(|cause| Error::system("take over what was open", cause))?;
-        place.listen(&settings.listen)?;
+        place.listen(&settings.listen, dealing)?;
         Ok(place)
     }
 
@@ -80,18 +81,18 @@ impl Place {
     /// # Errors
     /// As [`Place::resume`].
     #[cfg(feature = "control")]
-    pub fn borrow(settings: &Settings, state: &State) -> Result<Self> {
+    pub fn borrow(settings: &Settings, dealing: Dealing, state: &State) -> Result<Self> {
         let borrowed = state.listeners.iter().cloned().map(|packed| packed.borrowed().unpack());
         let listeners = borrowed.collect::<io::Result<_>>();
         let listeners = listeners.map_err(|cause| Error::system("take over what was open", cause))?;
         let mut place = Self { name: state.name.clone(), listeners, ..Self::default() };
-        place.listen(&settings.listen)?;
+        place.listen(&settings.listen, dealing)?;
         Ok(place)
     }
 
     /// Addresses come first, since a name may be made of a port; then the lock, which says who may take the name.
-    fn fill(&mut self, settings: &Settings) -> Result<()> {
-        self.listen(&settings.listen)?;
+    fn fill(&mut self, settings: &Settings, dealing: Dealing) -> Result<()> {
+        self.listen(&settings.listen, dealing)?;
         let port = self.listeners.first().and_then(|listener| listener.local().port());
         self.name = settings.name_with_port(port);
         if let Some(dir) = &settings.runtime_dir {
@@ -111,7 +112,8 @@ impl Place {
     ///
     /// # Errors
     /// For an address that cannot be listened on.
-    pub fn listen(&mut self, addresses: &[Address]) -> Result<()> {
+    pub fn listen(&mut self, addresses: &[Address], dealing: Dealing) -> Result<()> {
+        self.dealing(dealing)?;
         let before = self.listeners.len();
         for (index, address) in addresses.iter().enumerate() {
             // A port 0 that is named twice means two ports.
@@ -120,7 +122,7 @@ impl Place {
                 continue;
             }
             match listener::bind(address, BACKLOG) {
-                Ok(listener) => self.listeners.push(listener),
+                Ok(listener) => self.listeners.push(listener.with(dealing.at(address))),
                 Err(cause) => {
                     self.listeners.drain(before..).for_each(|listener| remove(&listener));
                     return Err(unbound(cause));
@@ -128,6 +130,35 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// Has the listeners that there are keep to that: one queue can become several, but not the other way round.
+    fn dealing(&mut self, dealing: Dealing) -> Result<()> {
+        let too_many =
+            |listener: &&mut Listener| dealing.at(listener.address()) == Queues::One && listener.count() > 1;
+        if let Some(listener) = self.listeners.iter_mut().find(too_many) {
+            let text = format!("cannot serve {} with one queue: it has one for each slot", listener.local());
+            return Err(Error::usage(text).remedy("put balance back, or stop the server and start it"));
+        }
+        for listener in std::mem::take(&mut self.listeners) {
+            let queues = dealing.at(listener.address());
+            self.listeners.push(listener.with(queues));
+        }
+        Ok(())
+    }
+
+    /// Sees to it that this slot has a socket at each listener where every slot has its own.
+    ///
+    /// # Errors
+    /// Those of socket(2) and bind(2).
+    pub fn reach(&mut self, slot: Slot) -> io::Result<()> {
+        self.listeners.iter_mut().try_for_each(|listener| listener.reach(slot.number(), BACKLOG))
+    }
+
+    /// How many slots have a socket of their own; none where all share one.
+    pub fn sockets(&self) -> u32 {
+        let own = self.listeners.iter().filter(|listener| listener.queues() == Queues::PerSlot);
+        own.map(|listener| u32::try_from(listener.count()).unwrap_or(u32::MAX)).max().unwrap_or_default()
     }
 
     /// Keeps of the listeners at each address as many as are wanted there; closes the others, and removes their socket

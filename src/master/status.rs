@@ -39,6 +39,8 @@ impl Known<'_> {
     /// The document.
     pub fn document(&self, supervisor: &Supervisor) -> StatusDocument {
         let now = Time::now();
+        let mut workers: Vec<_> = supervisor.children().filter_map(|child| self.worker(child, now)).collect();
+        share(&mut workers);
         StatusDocument {
             name: self.place.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -48,7 +50,7 @@ impl Known<'_> {
             generation: supervisor.generation().number(),
             master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe() },
             listeners: self.listeners(),
-            workers: supervisor.children().filter_map(|child| self.worker(child, now)).collect(),
+            workers,
             range: range(supervisor.range()),
             counters: counters(supervisor),
             last_exits: last_exits(supervisor, now),
@@ -76,6 +78,7 @@ impl Known<'_> {
             state: doing(child, &row),
             age_s: seconds(now.since(child.born)),
             accepted: row.accepted,
+            share: None,
             active: row.active,
             requests: row.requests,
             bytes_in: row.bytes_in,
@@ -86,6 +89,16 @@ impl Known<'_> {
             current: row.current,
             current_s,
         })
+    }
+}
+
+/// Says what part of the work each has taken.
+fn share(workers: &mut [Worker]) {
+    let connections = workers.iter().any(|worker| worker.accepted > 0);
+    let taken = |worker: &Worker| if connections { worker.accepted } else { worker.requests } as f64;
+    let all: f64 = workers.iter().map(taken).sum();
+    for worker in workers.iter_mut().filter(|_| all > 0.0) {
+        worker.share = Some(taken(worker) / all);
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use super::{
     action::{Action, Ending, News},
+    adoption::Adoption,
     children::Children,
     desk::Desk,
     edition::{Edition, Editions},
@@ -83,6 +84,8 @@ pub struct World<'a> {
     /// `None` in a forked child: the write end is the master's alone.
     pub(super) lifeline: Option<Lifeline>,
     pub(super) children: Children,
+    /// Who looks after the queue of a slot that nobody fills.
+    pub(super) adoption: Adoption,
     pub(super) scoreboard: Scoreboard,
     /// What came of the actions so far beside their own effect.
     pub(super) known: Vec<Event>,
@@ -121,6 +124,7 @@ impl<'a> World<'a> {
             hooks,
             lifeline: Some(lifeline),
             children: Children::default(),
+            adoption: Adoption::default(),
             scoreboard,
             known: Vec::new(),
             pid: nix::unistd::getpid(),
@@ -202,6 +206,14 @@ impl<'a> World<'a> {
         Effect::None
     }
 
+    /// Whether this is but a trial of a program.
+    pub(super) fn is_trial(&self) -> bool {
+        #[cfg(feature = "control")]
+        return self.programs.rehearsal.is_some();
+        #[cfg(not(feature = "control"))]
+        false
+    }
+
     /// What came of the actions so far beside their own effect.
     pub fn known(&mut self) -> impl Iterator<Item = Event> {
         self.known.drain(..)
@@ -222,7 +234,9 @@ impl<'a> World<'a> {
         let before = self.editions.newest();
         let workers = before.workers;
         let edition = (self.hooks.on_reload)(before);
-        match edition.and_then(|edition| self.place.listen(&edition.listen).map(|()| edition)) {
+        match edition
+            .and_then(|edition| self.place.listen(&edition.listen, edition.dealing).map(|()| edition))
+        {
             Ok(edition) => {
                 let policy = edition.policy;
                 let workers = (edition.workers != workers).then_some(edition.workers);
@@ -266,7 +280,7 @@ impl<'a> World<'a> {
         let old = state.old.map(Old::unpack).transpose()?;
         let world = Self::over(plan, instruments, hooks, desk);
         let programs = Programs { next: state.program, old, rehearsal: None };
-        Ok(Self { children, began: state.began, programs, ..world })
+        Ok(Self { children, adoption: state.adoption, began: state.began, programs, ..world })
     }
 
     fn knowledge(&self) -> status::Known<'_> {

@@ -4,7 +4,7 @@ use std::{future::Future, io};
 
 use super::{Blueprint, Outcome, Server};
 use crate::{
-    config::Model,
+    config::{Balance, Model},
     error::{Error, Result},
     worker::tokio::{Async, AsyncWorker},
 };
@@ -34,6 +34,10 @@ impl Server<'_> {
     where
         Life: Future<Output = io::Result<()>>,
     {
+        if self.settings.balance == Some(Balance::Reuseport) {
+            let text = "cannot balance by reuseport: a future would leave the queue of a dead worker alone";
+            return Err(Error::usage(text).remedy("leave the balance as it is"));
+        }
         match self.model {
             None | Some(Model::Event) => {
                 self.run(|settings| Ok(Blueprint::new(settings, "tcp", Async(serve))))

@@ -3,8 +3,9 @@
 use std::{fmt, io, rc::Rc};
 
 use crate::{
-    config::{Limits, Model, Reap, Settings, privileges},
+    config::{Balance, Limits, Model, Reap, Settings, privileges},
     error::{Error, Result},
+    listener::{Dealing, Queues},
     master::{Edition, Policy, Protocols, RespawnPolicy, Work},
     process::program::Program,
     session::Application,
@@ -24,6 +25,7 @@ pub struct Blueprint<'a> {
     protocols: Protocols,
     work: Work<'a>,
     pub(super) estate: Rc<dyn Estate + 'a>,
+    one_reader: bool,
 }
 
 /// What a master has for its application beside sockets, such as files: got ready before the first fork, and cleared
@@ -68,7 +70,7 @@ impl<'a> Blueprint<'a> {
     }
 
     fn over(settings: Settings, protocols: impl Into<Protocols>, work: Work<'a>) -> Self {
-        Self { settings, protocols: protocols.into(), work, estate: Rc::new(()) }
+        Self { settings, protocols: protocols.into(), work, estate: Rc::new(()), one_reader: false }
     }
 
     /// Sessions on stream listeners and `datagrams` on the others, by the model of the settings.
@@ -138,6 +140,26 @@ impl<'a> Blueprint<'a> {
         &self.settings
     }
 
+    /// The same with one reader for all datagrams.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn with_one_reader(self) -> Self {
+        Self { one_reader: true, ..self }
+    }
+
+    /// With how many queues its listeners are bound. Of two workers at one datagram socket one wakes in vain, so that
+    /// each has its own unless told otherwise.
+    pub(super) fn dealing(&self) -> Dealing {
+        let or = |otherwise| match self.settings.balance {
+            _ if !self.work.looks_after_others() => Queues::One,
+            Some(Balance::Shared) => Queues::One,
+            Some(Balance::Reuseport) => Queues::PerSlot,
+            None => otherwise,
+        };
+        let datagrams = if self.one_reader { Queues::One } else { or(Queues::PerSlot) };
+        Dealing { streams: or(Queues::One), datagrams }
+    }
+
     /// What a generation of workers is to run with.
     ///
     /// # Errors
@@ -147,6 +169,7 @@ impl<'a> Blueprint<'a> {
             confinement: Rc::new(privileges::settle(&self.settings)?),
             protocols: self.protocols,
             listen: self.settings.listen.clone(),
+            dealing: self.dealing(),
             workers: self.settings.workers.range(),
             policy: policy(&self.settings, &self.work),
             limits: client_limits(&self.settings.limits),

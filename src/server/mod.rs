@@ -29,7 +29,7 @@ pub use event::{Event, WorkerId};
 
 use crate::{
     app::http::{Handler, Http, Request, Response},
-    config::{Model, Reap, Settings, Workers},
+    config::{Balance, Model, Reap, Settings, Workers},
     error::{Error, Result},
     listener::addr::Address,
     master::{Handled, Protocols},
@@ -155,6 +155,15 @@ impl<'a> Server<'a> {
     #[must_use]
     pub fn reap(mut self, reap: Reap) -> Self {
         self.settings.reap = reap;
+        self
+    }
+
+    /// How clients are dealt out among the workers. If nobody says, connections wait in one queue for all, and datagrams
+    /// in one for each worker, which needs an address of one machine: what is sent to many would reach each of them.
+    /// Whatever accepts by itself ([`Server::serve_async`], [`Server::program`]) shares one queue.
+    #[must_use]
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.settings.balance = Some(balance);
         self
     }
 

@@ -68,7 +68,7 @@ impl<'x> Start<'x> {
         let inherited = prepare_process()?;
         let instruments = self.instruments(inherited)?;
         let edition = self.blueprint.edition()?;
-        let place = Place::take(&self.blueprint.settings)?;
+        let place = Place::take(&self.blueprint.settings, self.blueprint.dealing())?;
         let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
         (self.on_bound)(&name).and_then(|()| estate.open(&name)).inspect_err(|_| place.leave())?;
         show("master", &place.name);
@@ -95,7 +95,7 @@ impl<'x> Start<'x> {
         log::set_max_level(log::LevelFilter::Off);
         let inherited = prepare_process()?;
         let instruments = self.instruments(inherited)?;
-        let place = Place::borrow(&self.blueprint.settings, state)?;
+        let place = Place::borrow(&self.blueprint.settings, self.blueprint.dealing(), state)?;
         upgrade::settle(&state.luggage);
         (self.on_bound)(&place.name)?;
         show("trial", &place.name);
@@ -108,7 +108,7 @@ impl<'x> Start<'x> {
     /// As the program that takes over. No signal is let through before its handlers stand.
     fn going_on(self, state: State, beginning: Beginning) -> Result<Ending> {
         prepare_room()?;
-        let place = Place::resume(&self.blueprint.settings, &state)?;
+        let place = Place::resume(&self.blueprint.settings, self.blueprint.dealing(), &state)?;
         let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
         (self.on_bound)(&name).and_then(|()| estate.open(&name))?;
         show("master", &place.name);

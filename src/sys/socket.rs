@@ -1,12 +1,34 @@
 //! What the kernel says of a socket, where `nix` does not ask.
 
 use std::{
-    io,
+    io::{self, IoSliceMut},
     mem::{self, MaybeUninit},
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
 };
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+
 use super::check;
+
+/// Receives a packet, and the descriptor that came with it, if one did: close-on-exec from birth. recvmsg(2),
+/// `SCM_RIGHTS` in unix(7).
+///
+/// # Errors
+/// Those of recvmsg(2).
+pub fn receive(socket: impl AsFd, packet: &mut [u8]) -> nix::Result<(usize, Option<OwnedFd>)> {
+    let mut room = nix::cmsg_space!(libc::c_int);
+    let mut packet = [IoSliceMut::new(packet)];
+    let fd = socket.as_fd().as_raw_fd();
+    let message = recvmsg::<()>(fd, &mut packet, Some(&mut room), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut carried = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(numbers) = control {
+            // SAFETY: the kernel has just made these descriptors for us, and nobody else knows their numbers.
+            carried.extend(numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }));
+        }
+    }
+    Ok((message.bytes, carried.into_iter().next()))
+}
 
 /// How many connections wait in the accept queue of a listening TCP socket, and how many may. tcp(7), `TCP_INFO`.
 ///

@@ -1,7 +1,8 @@
 //! The doors of a worker: its listeners in an epoll set that it shares with nobody.
 //!
 //! All workers wait on the same listeners. Each has its own epoll set with `EPOLLEXCLUSIVE`, so that a connection
-//! wakes one of those that wait and not the whole herd; a worker that is busy does not wait, and is passed over.
+//! wakes one of those that wait and not the whole herd; a worker that is busy does not wait, and is passed over. Where
+//! each slot has a queue of its own, a worker waits at that one, and at those that it looks after for others.
 //!
 //! A worker without descriptors leaves the queue to the others for a moment: the queue stays ready, and to try again
 //! at once would spin.
@@ -14,10 +15,13 @@ use std::{
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
-use super::{session::Peer, stop::Stop};
+use super::{
+    session::Peer,
+    stop::{Errand, Stop},
+};
 use crate::{
     ipc::message::{Accepts, Report},
-    listener::{self, Kind, Listener, Mode},
+    listener::{Kind, Listener, Mode, Queues},
     logging::TARGET,
     process::clock::Time,
 };
@@ -81,7 +85,7 @@ impl Doors {
         let doors = Self { state: State::Open, accepts: stop.accepts(), told: false };
         for (number, listener) in listeners.iter().enumerate() {
             if listener.kind() == Kind::Datagram || doors.are_open() {
-                wait_at(set, number, listener)?;
+                listener.sockets().try_for_each(|socket| wait_at(set, number, socket))?;
             }
         }
         Ok(doors)
@@ -96,7 +100,7 @@ impl Doors {
             return Ok(Visitor::Nobody);
         }
         loop {
-            match listener::accept(listeners[number].as_fd(), Mode::NonBlocking) {
+            match listeners[number].accept(Mode::NonBlocking) {
                 Ok((socket, address)) => {
                     self.told = false;
                     return Ok(Visitor::Connection(socket, Peer { address, listener: number }));
@@ -125,11 +129,14 @@ impl Doors {
     }
 
     /// Does what the master ordered last, and says so: takes connections, or leaves the queue alone. Datagrams are
-    /// served either way.
+    /// served either way. What it ordered about other slots' queues is done too, as long as this worker takes anybody.
     ///
     /// # Errors
     /// As [`Doors::open`].
-    pub fn heed(&mut self, set: &Epoll, listeners: &[Listener], stop: &Stop) -> io::Result<()> {
+    pub fn heed(&mut self, set: &Epoll, listeners: &mut [Listener], stop: &Stop) -> io::Result<()> {
+        for errand in stop.errands() {
+            self.run(errand, set, listeners)?;
+        }
         let ordered = stop.accepts();
         if ordered != self.accepts {
             let before = self.are_open();
@@ -137,6 +144,27 @@ impl Doors {
             self.turn(set, listeners, before)?;
             if let Some(Err(cause)) = stop.master().map(|master| master.send(&Report::Accepts(ordered))) {
                 log::warn!(target: TARGET, "cannot tell the master that its order is heeded: {cause}");
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, errand: Errand, set: &Epoll, listeners: &mut [Listener]) -> io::Result<()> {
+        match errand {
+            Errand::TakeOver { slot, listener: number, socket } => {
+                let closed = self.state == State::Closed;
+                if let Some(listener) = listeners.get_mut(number).filter(|_| !closed) {
+                    if listener.kind() == Kind::Datagram || self.are_open() {
+                        wait_at(set, number, &socket)?;
+                    }
+                    listener.take_over(slot.number(), socket);
+                }
+            }
+            Errand::GiveBack { slot } => {
+                for listener in listeners {
+                    // It leaves the set first: others hold the same socket, and the set would report it for ever.
+                    let _ = listener.give_back(slot.number()).map(|socket| set.delete(socket));
+                }
             }
         }
         Ok(())
@@ -180,10 +208,12 @@ impl Doors {
     fn turn(&self, set: &Epoll, listeners: &[Listener], before: bool) -> io::Result<()> {
         let streams = listeners.iter().enumerate().filter(|(_, door)| door.kind() == Kind::Stream);
         for (number, listener) in streams.filter(|_| self.are_open() != before) {
-            if before {
-                let _ = set.delete(listener);
-            } else {
-                wait_at(set, number, listener)?;
+            for socket in listener.sockets() {
+                if before {
+                    let _ = set.delete(socket);
+                } else {
+                    wait_at(set, number, socket)?;
+                }
             }
         }
         Ok(())
@@ -192,12 +222,13 @@ impl Doors {
     /// Lets the other workers go first when the next one comes: this one goes to the end of the line at that door.
     ///
     /// A newcomer wakes the first of those that wait, so that without this the same worker would take them all as long
-    /// as it is quick. Whoever came meanwhile is reported at once.
+    /// as it is quick. Whoever came meanwhile is reported at once. At a queue of its own there is nobody to go first.
     ///
     /// # Errors
     /// As [`Doors::open`].
     pub fn step_back(&self, set: &Epoll, listeners: &[Listener], number: usize) -> io::Result<()> {
-        if let Some(listener) = listeners.get(number).filter(|_| self.are_open()) {
+        let shared = |listener: &&Listener| self.are_open() && listener.queues() == Queues::One;
+        if let Some(listener) = listeners.get(number).filter(shared) {
             let _ = set.delete(listener);
             wait_at(set, number, listener)?;
         }
@@ -208,16 +239,16 @@ impl Doors {
     ///
     /// They leave first: other processes hold the same sockets, and the set would report them for ever.
     pub fn close(&mut self, set: &Epoll, listeners: &[Listener]) {
-        for listener in listeners {
-            let _ = set.delete(listener);
+        for socket in listeners.iter().flat_map(Listener::sockets) {
+            let _ = set.delete(socket);
         }
         self.state = State::Closed;
     }
 }
 
-fn wait_at(set: &Epoll, number: usize, listener: &Listener) -> io::Result<()> {
+fn wait_at(set: &Epoll, number: usize, socket: impl AsFd) -> io::Result<()> {
     let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
-    Ok(set.add(listener, EpollEvent::new(flags, Token::Door(number).into()))?)
+    Ok(set.add(socket, EpollEvent::new(flags, Token::Door(number).into()))?)
 }
 
 impl From<Token> for u64 {

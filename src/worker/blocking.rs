@@ -155,6 +155,8 @@ impl<D: Desk> Loop<'_, D> {
 
     /// Waits until somebody comes, or it is told to stop.
     fn wait(&mut self) -> io::Result<()> {
+        // What was heard while it served is not said again.
+        self.heed()?;
         let rest = self.doors.rest_ends();
         let timeout = timeout(Time::now(), rest, EpollTimeout::NONE, EpollTimeout::MAX);
         let mut events = [EpollEvent::empty(); 8];
@@ -170,9 +172,13 @@ impl<D: Desk> Loop<'_, D> {
         self.hear()
     }
 
+    fn heed(&mut self) -> io::Result<()> {
+        self.doors.heed(&self.set, &mut self.porch.listeners(), &self.worker.stop)
+    }
+
     fn hear(&mut self) -> io::Result<()> {
         self.unheard = 0;
         self.worker.stop.look()?;
-        self.doors.heed(&self.set, &self.porch.listeners(), &self.worker.stop)
+        self.heed()
     }
 }

@@ -22,7 +22,7 @@ use super::{
     output::{End, Output},
     per_connection::account::Account,
     session::Peer,
-    stop::Stop,
+    stop::{Errand, Stop},
 };
 use crate::{ipc::row::Row, listener::Listener, process::clock::Time};
 
@@ -98,13 +98,6 @@ impl Porch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody waits there now.
-    pub fn anyone(&self) -> bool {
-        let doors = self.listeners();
-        let mut fds: Vec<_> = doors.iter().map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)).collect();
-        !fds.is_empty() && poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-    }
-
     /// Closes this process's copies: who waits there is for other workers.
     pub fn close(&self) {
         self.listeners().clear();
@@ -132,9 +125,14 @@ impl Watch {
         &self.row
     }
 
-    /// Where others wait.
-    pub fn porch(&self) -> &Porch {
-        &self.porch
+    /// Whether somebody else waits for this process now: on the porch, or in a queue that it was told to look after and has
+    /// had no time for yet.
+    pub fn anyone_waits(&self) -> bool {
+        let (doors, errands) = (self.porch.listeners(), self.stop.errands_ahead());
+        let sockets =
+            doors.iter().flat_map(Listener::sockets).chain(errands.iter().filter_map(Errand::socket));
+        let mut fds: Vec<_> = sockets.map(|socket| PollFd::new(socket, PollFlags::POLLIN)).collect();
+        !fds.is_empty() && poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     /// Whether to finish what there is and take no more.
@@ -186,13 +184,17 @@ impl Watch {
         outside: Outside,
         deadline: Option<Time>,
     ) -> io::Result<Woken> {
-        let doors = (outside == Outside::Watched).then(|| self.porch.listeners());
+        let outside =
+            (outside == Outside::Watched).then(|| (self.porch.listeners(), self.stop.errands_ahead()));
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = Vec::with_capacity(4);
         fds.extend([PollFd::new(socket.0, socket.1), readable(self.stop.fd()?)]);
         fds.extend(news.map(readable));
         let first_door = fds.len();
-        fds.extend(doors.iter().flat_map(|doors| doors.iter()).map(|door| readable(Listener::as_fd(door))));
+        if let Some((doors, errands)) = &outside {
+            fds.extend(doors.iter().flat_map(Listener::sockets).map(readable));
+            fds.extend(errands.iter().filter_map(Errand::socket).map(readable));
+        }
         // It waits for others: that is no sign of trouble. What it does then is one of life.
         self.row.rest();
         let polled = poll(&mut fds, timeout(Time::now(), deadline, PollTimeout::NONE, PollTimeout::MAX));

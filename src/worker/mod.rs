@@ -99,6 +99,11 @@ pub trait Serve {
     fn taking(&self) -> Taking {
         Taking::Many
     }
+
+    /// Whether it takes from the queues of other slots when it is told to: where it accepts by itself, it does.
+    fn looks_after_others(&self) -> bool {
+        true
+    }
 }
 
 /// How many clients a worker takes at a time.
@@ -190,6 +195,7 @@ fn comm(slot: Slot) -> String {
 impl Worker {
     fn new(seat: Seat, flag: StopFlag) -> Self {
         let stop = Arc::new(Stop::new(flag, seat.tether, Boss::Master(seat.channel), seat.accepts));
+        seat.row.fills(seat.slot);
         Self {
             slot: seat.slot,
             generation: seat.generation,

@@ -118,7 +118,7 @@ impl<A: Application> Pump<'_, A> {
     fn step(&mut self, kind: Step, fresh: &[u8]) -> io::Result<Then> {
         // Whoever woke this process may be with another one by now.
         let last =
-            self.link.watch().draining() || (self.crowded.is_some() && self.link.watch().porch().anyone());
+            self.link.watch().draining() || (self.crowded.is_some() && self.link.watch().anyone_waits());
         let row = self.link.watch().row();
         let input = self.kept.join(fresh);
         let taken = step(&mut self.session, kind, input, &mut self.output, row, last, Time::now())
@@ -173,7 +173,7 @@ impl<A: Application> Pump<'_, A> {
             match self.link.wait_for(awaited, news, self.outside(), deadline)? {
                 None if sleep.until.is_some_and(|at| at <= Time::now()) => return Ok(Came::Wake(Wake::Time)),
                 None if self.hurry().is_some_and(|at| at <= Time::now()) => {
-                    if self.link.watch().porch().anyone() {
+                    if self.link.watch().anyone_waits() {
                         self.hurried = true;
                         return Ok(Came::Drain);
                     }
@@ -276,7 +276,7 @@ impl<A: Application> Pump<'_, A> {
         if own.is_some_and(|own| own <= now) {
             return Some(Came::Late(limit));
         }
-        if self.patience().is_some_and(|end| end <= now) && !self.link.watch().porch().anyone() {
+        if self.patience().is_some_and(|end| end <= now) && !self.link.watch().anyone_waits() {
             self.crowded = None;
             return None;
         }

@@ -9,10 +9,10 @@
 //! can go on polling it to learn that the master is gone too.
 
 use std::{
-    fmt, io,
-    os::fd::{AsFd, BorrowedFd},
+    fmt, io, mem,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        OnceLock,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -22,6 +22,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::{
     ipc::{
         channel::{Channel, Received},
+        ident::Slot,
         message::{Accepts, Order, Report},
     },
     logging,
@@ -38,6 +39,27 @@ pub struct Stop {
     told: AtomicBool,
     paused: AtomicBool,
     orphaned: AtomicBool,
+    /// What the master ordered about other slots' queues, and nobody has done yet.
+    errands: Mutex<Vec<Errand>>,
+}
+
+/// What a worker is to do about another slot's queue.
+#[derive(Debug)]
+pub enum Errand {
+    /// Take from it too.
+    TakeOver {
+        /// Whose it is.
+        slot: Slot,
+        /// At which of the worker's own listeners.
+        listener: usize,
+        /// The queue.
+        socket: OwnedFd,
+    },
+    /// Take from it no more.
+    GiveBack {
+        /// Whose it is.
+        slot: Slot,
+    },
 }
 
 /// Who gives orders to this process.
@@ -52,12 +74,31 @@ const FLAG: u64 = 0;
 const TETHER: u64 = 1;
 const BOSS: u64 = 2;
 
+impl Errand {
+    /// The queue to take from, if it is about one.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::TakeOver { socket, .. } => Some(socket.as_fd()),
+            Self::GiveBack { .. } => None,
+        }
+    }
+}
+
 impl Stop {
     /// Listens to these voices.
     pub fn new(flag: StopFlag, tether: Tether, boss: Boss, accepts: Accepts) -> Self {
         let no = || AtomicBool::new(false);
         let paused = AtomicBool::new(accepts == Accepts::Paused);
-        Self { flag, tether, boss, set: OnceLock::new(), told: no(), paused, orphaned: no() }
+        Self {
+            flag,
+            tether,
+            boss,
+            set: OnceLock::new(),
+            told: no(),
+            paused,
+            orphaned: no(),
+            errands: Mutex::default(),
+        }
     }
 
     /// In a connection process, forked with signals blocked: makes the copy of its worker's stop its own, which listens
@@ -70,6 +111,7 @@ impl Stop {
         for told in [&mut self.told, &mut self.paused, &mut self.orphaned] {
             *told.get_mut() = false;
         }
+        self.errands = Mutex::default();
     }
 
     /// Whether this process shall finish what it has and take no more.
@@ -80,6 +122,17 @@ impl Stop {
     /// Whether the queue is to be left alone, as of the last [`Stop::look`].
     pub fn accepts(&self) -> Accepts {
         if self.paused.load(Ordering::Relaxed) { Accepts::Paused } else { Accepts::Yes }
+    }
+
+    /// What was ordered about other slots' queues up to the last [`Stop::look`], and not asked for yet.
+    pub fn errands(&self) -> Vec<Errand> {
+        mem::take(&mut *self.errands_ahead())
+    }
+
+    /// The same, left where it is.
+    pub fn errands_ahead(&self) -> MutexGuard<'_, Vec<Errand>> {
+        // A list to which something was added is whole at any moment.
+        self.errands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody is left whom this process works for, as of the last [`Stop::look`].
@@ -130,7 +183,16 @@ impl Stop {
         match &self.boss {
             Boss::Worker(pipe) => self.hear_for_good(pipe.fd(), &self.told),
             Boss::Master(channel) => loop {
-                match channel.receive() {
+                let (received, socket) = channel.receive_with();
+                match received {
+                    Received::Message(Order::TakeOver { slot, listener }) => {
+                        let listener = listener as usize;
+                        let errand = socket.map(|socket| Errand::TakeOver { slot, listener, socket });
+                        self.errands_ahead().extend(errand);
+                    }
+                    Received::Message(Order::GiveBack { slot }) => {
+                        self.errands_ahead().push(Errand::GiveBack { slot });
+                    }
                     Received::Message(Order::Reopen) => reopen(),
                     Received::Message(Order::Accept(accepts)) => {
                         self.paused.store(accepts == Accepts::Paused, Ordering::Relaxed);

@@ -81,6 +81,10 @@ where
     fn model(&self) -> &'static str {
         "async"
     }
+
+    fn looks_after_others(&self) -> bool {
+        false
+    }
 }
 
 /// The application's life, beside what the worker is told and how long it may take to end.

@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_input;
+mod balance;
 mod chat;
 mod chat_attacks;
 mod chat_upgrade;

@@ -72,6 +72,10 @@ impl Display for Page {
         one(f, "forkd_received_bytes_total", "counter", "Bytes that came in.", totals.bytes_in)?;
         one(f, "forkd_sent_bytes_total", "counter", "Bytes that went out.", totals.bytes_out)?;
         one(f, "forkd_connections_accepted_total", "counter", "Connections taken.", totals.accepted)?;
+        let all: u64 = totals.slots.values().fold(0, |sum, taken| sum.saturating_add(*taken));
+        let share = |taken: &u64| if all == 0 { 0.0 } else { *taken as f64 / all as f64 };
+        let shares = totals.slots.iter().map(|(slot, taken)| (format!("slot=\"{slot}\""), share(taken)));
+        many(f, "forkd_worker_share_ratio", "gauge", "Of what the living workers took, by slot.", shares)?;
         one(f, "forkd_connections_active", "gauge", "Connections that are open.", totals.active)?;
         histogram(f, totals)?;
         let workers =
@@ -82,7 +86,9 @@ impl Display for Page {
             totals.restarts.iter().map(|(why, count)| (format!("reason=\"{}\"", why.word()), *count));
         many(f, "forkd_worker_restarts_total", "counter", "Workers replaced, by reason.", restarts)?;
         let of = |count: fn(&Queue) -> u32| {
-            queues.iter().map(move |queue| (format!("listener={:?}", queue.listener), count(queue).into()))
+            queues
+                .iter()
+                .map(move |queue| (format!("listener={:?}", queue.listener), u64::from(count(queue))))
         };
         many(
             f,
@@ -119,7 +125,7 @@ fn many(
     name: &str,
     kind: &str,
     help: &str,
-    values: impl Iterator<Item = (String, u64)>,
+    values: impl Iterator<Item = (String, impl Display)>,
 ) -> fmt::Result {
     head(f, name, kind, help)?;
     for (label, value) in values {
@@ -140,6 +146,7 @@ mod tests {
     fn a_page_is_what_prometheus_reads() {
         let mut totals = Totals { requests: 7, statuses: [5, 0, 2, 0], took: 1_500_000, ..Totals::default() };
         (totals.latency[0], totals.latency[16]) = (6, 1);
+        totals.slots = [(1, 3), (2, 1)].into();
         let queues = vec![Queue { listener: "[::1]:80".into(), waiting: 3, backlog: 4096 }];
         let page = Page { totals, queues }.to_string();
         for line in [
@@ -151,6 +158,7 @@ mod tests {
             "forkd_request_duration_seconds_bucket{le=\"+Inf\"} 7",
             "forkd_request_duration_seconds_sum 1.5",
             "forkd_request_duration_seconds_count 7",
+            "forkd_worker_share_ratio{slot=\"1\"} 0.75",
             "forkd_accept_queue{listener=\"[::1]:80\"} 3",
         ] {
             assert!(page.lines().any(|other| other == line), "{line} in {page}");

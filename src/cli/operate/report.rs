@@ -80,6 +80,7 @@ fn workers(workers: &[Worker]) -> String {
         ("STATE", Edge::Left),
         ("AGE", Edge::Right),
         ("ACCEPTED", Edge::Right),
+        ("SHARE", Edge::Right),
         ("ACTIVE", Edge::Right),
         ("REQUESTS", Edge::Right),
         ("IN", Edge::Right),
@@ -98,6 +99,7 @@ fn workers(workers: &[Worker]) -> String {
             worker.state.word().into(),
             age(worker.age_s),
             worker.accepted.to_string(),
+            worker.share.map_or_else(|| "-".into(), |share| format!("{:.0} %", share * 100.0)),
             worker.active.to_string(),
             worker.requests.to_string(),
             size(worker.bytes_in),
@@ -183,6 +185,7 @@ mod tests {
                 state: crate::ipc::reading::State::Busy,
                 age_s: 0.25,
                 accepted: 12,
+                share: Some(0.523),
                 active: 1,
                 requests: 40,
                 bytes_in: 2048,
@@ -214,8 +217,8 @@ http-8080 is degraded: master 4711, 1 worker, event model, generation 2, up 3h 4
 LISTENS ON      PROTOCOL  QUEUE
 127.0.0.1:8080  http      0 of 511
 
-SLOT   PID  GEN  STATE     AGE  ACCEPTED  ACTIVE  REQUESTS       IN  OUT      RSS  PSS    CPU  NOW
-   1  4712    2  busy   250 ms        12       1        40  2.0 KiB  0 B  3.0 MiB    -  1.5 s  GET /\\u{1b}[2J for 3.0 s
+SLOT   PID  GEN  STATE     AGE  ACCEPTED  SHARE  ACTIVE  REQUESTS       IN  OUT      RSS  PSS    CPU  NOW
+   1  4712    2  busy   250 ms        12   52 %       1        40  2.0 KiB  0 B  3.0 MiB    -  1.5 s  GET /\\u{1b}[2J for 3.0 s
 
 LAST EXITS  SLOT  GEN   PID  REASON       DURING
  2.0 s ago     2    1  4713  signal:SEGV

@@ -47,6 +47,7 @@ fn worker(slot: u32, pid: i32, generation: u32, state: State) -> Worker {
         state,
         age_s: 60.0,
         accepted: 7,
+        share: Some(0.5),
         active: u64::from(state == State::Busy),
         requests: 1000,
         bytes_in: 100,

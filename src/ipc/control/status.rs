@@ -105,6 +105,10 @@ pub struct Worker {
     pub age_s: f64,
     /// Connections taken.
     pub accepted: u64,
+    /// Its share of what all of these workers have taken, from 0 to 1: of connections, or where there are none, of
+    /// datagrams. Nothing when nobody has taken any.
+    #[serde(default)]
+    pub share: Option<f64>,
     /// Those of them that are open.
     pub active: u64,
     /// Requests answered.
@@ -183,6 +187,7 @@ pub(super) mod tests {
             state: State::Busy,
             age_s: seconds(Duration::from_micros(1_500_499)),
             accepted: 3,
+            share: Some(0.25),
             active: 1,
             requests: 2,
             bytes_in: 100,
@@ -232,7 +237,7 @@ pub(super) mod tests {
             "generation": 2, "master": { "pid": 4242, "exe": "/usr/bin/forkd" },
             "listeners": [{ "address": "127.0.0.1:8080", "protocol": "http", "queue": 0, "backlog": null }],
             "workers": [{
-                "slot": 1, "pid": 4243, "generation": 2, "state": "busy", "age_s": 1.5, "accepted": 3, "active": 1,
+                "slot": 1, "pid": 4243, "generation": 2, "state": "busy", "age_s": 1.5, "accepted": 3, "share": 0.25, "active": 1,
                 "requests": 2, "bytes_in": 100, "bytes_out": u64::MAX, "rss_bytes": 4096, "pss_bytes": null,
                 "cpu_s": 0.25, "current": null, "current_s": null,
             }],

@@ -1,10 +1,13 @@
 //! Looking things up: what `status` and the tests may see of a supervisor, and what its own parts ask it.
 
+use std::iter;
+
 use super::{Phase, Supervisor};
 use crate::{
     config::Range,
     ipc::{ident::Generation, message::Accepts},
     master::{
+        adoption::Tenancy,
         event::ChildId,
         ledger::Ledger,
         slot::{Child, Place},
@@ -63,6 +66,22 @@ impl Supervisor {
             Phase::Starting | Phase::Stopping { .. } | Phase::Finished => true,
             Phase::Running => self.children().any(|child| child.is_serving() && child.strike.is_none()),
         }
+    }
+
+    /// How each slot stands for its queue, from the first on without an end.
+    pub fn tenancies(&self) -> impl Iterator<Item = Tenancy> {
+        let wanted = (0..).map(|index: u32| index < self.target);
+        let slots = self.slots.iter().map(Some).chain(iter::repeat(None));
+        slots.zip(wanted).map(|(slot, wanted)| match slot {
+            Some(slot) if slot.children.iter().any(Child::is_serving) => Tenancy::Served,
+            Some(slot) if wanted && slot.respawn.given_up().is_none() => Tenancy::Vacant,
+            Some(_) | None => Tenancy::Abandoned,
+        })
+    }
+
+    /// Those who can look after another's queue: they accept, and nobody has stopped them.
+    pub fn adopters(&self) -> impl Iterator<Item = ChildId> {
+        self.children().filter(|child| child.is_serving() && child.stopped.is_none()).map(|child| child.id)
     }
 
     /// Whether the server ends or has ended.

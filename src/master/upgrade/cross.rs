@@ -225,6 +225,7 @@ impl World<'_> {
             scoreboard: self.scoreboard.pack(luggage),
             lifeline: lifeline.pack(luggage),
             children: self.children.pack(luggage),
+            adoption: self.adoption.clone(),
             inherited: inherited.to_vec(),
             held: held.to_vec(),
             luggage: luggage.tickets().to_vec(),

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     ipc::{control::Request, scoreboard},
     listener,
-    master::{action::Ending, children, desk, supervisor::Supervisor},
+    master::{action::Ending, adoption::Adoption, children, desk, supervisor::Supervisor},
     process::{clock::Time, lifeline, origin::Origin, pidfile},
     sys::{
         fork::exit_now,
@@ -60,6 +60,9 @@ pub struct State {
     pub lifeline: lifeline::Packed,
     /// Which process is whose.
     pub children: Vec<children::Packed>,
+    /// Who looks after whose queue.
+    #[serde(default)]
+    pub adoption: Adoption,
     /// The signals that were ignored when the server was started.
     pub inherited: Vec<String>,
     /// What was asked for by signals, and not decided yet.

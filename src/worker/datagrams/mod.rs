@@ -5,7 +5,7 @@
 
 mod post_box;
 
-use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
+use std::{fmt, io, net::SocketAddr, os::fd::BorrowedFd};
 
 use nix::{
     errno::Errno,
@@ -83,14 +83,25 @@ impl Post {
         (0..self.counters.len()).filter(|number| self.is_at(*number)).collect()
     }
 
-    /// Answers what waits at that socket, a burst at most.
+    /// Answers what waits at that listener, a burst at most at each of its sockets.
     pub fn serve(&mut self, number: usize, listener: &Listener, row: &Row) {
-        let Some(counter) = &mut self.counters[number] else { return };
+        if let Some(counter) = &mut self.counters[number] {
+            listener.sockets().for_each(|socket| counter.serve(number, socket, row));
+        }
+    }
+}
+
+impl Counter {
+    fn new(application: Box<dyn Datagrams>, own: Local) -> Self {
+        Self { application, own, post: PostBox::new(LONGEST), cut: 0 }
+    }
+
+    fn serve(&mut self, number: usize, socket: BorrowedFd<'_>, row: &Row) {
         for _ in 0..BURST {
-            match counter.post.receive(listener.as_fd()) {
+            match self.post.receive(socket) {
                 Ok(count) => {
-                    counter.answer_all(number, count, row);
-                    row.bytes_out(counter.post.send(listener.as_fd()));
+                    self.answer_all(number, count, row);
+                    row.bytes_out(self.post.send(socket));
                     // Whatever has come since then wakes the worker again.
                     if count < BATCH {
                         return;
@@ -101,12 +112,6 @@ impl Post {
                 Err(_) => {}
             }
         }
-    }
-}
-
-impl Counter {
-    fn new(application: Box<dyn Datagrams>, own: Local) -> Self {
-        Self { application, own, post: PostBox::new(LONGEST), cut: 0 }
     }
 
     /// Answers the datagrams of a batch.

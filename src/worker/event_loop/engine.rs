@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     ipc::row::Row,
+    listener::Queues,
     process::clock::Time,
     sys::memory,
     worker::{
@@ -190,7 +191,8 @@ impl<'a, A: Application> Engine<'a, A> {
             self.post.serve(number, listener, &self.row);
             return Ok(());
         }
-        if let Some(until) = self.fairness.leave_until(self.now) {
+        let shared = listeners.get(number).is_none_or(|listener| listener.queues() == Queues::One);
+        if let Some(until) = shared.then(|| self.fairness.leave_until(self.now)).flatten() {
             self.doors.rest(&self.set, self.worker.listeners(), Some(until));
             return Ok(());
         }
@@ -211,7 +213,7 @@ impl<'a, A: Application> Engine<'a, A> {
 
     fn hear(&mut self) -> io::Result<()> {
         let told = self.worker.stop.look()?;
-        self.doors.heed(&self.set, self.worker.listeners(), &self.worker.stop)?;
+        self.doors.heed(&self.set, &mut self.worker.listeners, &self.worker.stop)?;
         if told {
             // The second time it is an orphan, which may not take longer than before.
             let limit = self.limits.drain_of(self.worker.stop.orphaned());

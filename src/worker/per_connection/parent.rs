@@ -281,7 +281,7 @@ impl<'a> Parent<'a> {
 
     fn hear(&mut self) -> io::Result<()> {
         let told = self.worker.stop.look()?;
-        self.doors.heed(&self.set, self.worker.listeners(), &self.worker.stop)?;
+        self.doors.heed(&self.set, &mut self.worker.listeners, &self.worker.stop)?;
         if !told {
             return Ok(());
         }
