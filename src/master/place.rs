@@ -122,7 +122,7 @@ impl Place {
                 continue;
             }
             match listener::bind(address, BACKLOG) {
-                Ok(listener) => self.listeners.push(listener.with(dealing.at(address))),
+                Ok(listener) => self.take_in(listener, dealing),
                 Err(cause) => {
                     self.listeners.drain(before..).for_each(|listener| remove(&listener));
                     return Err(unbound(cause));
@@ -130,6 +130,19 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    fn take_in(&mut self, listener: Listener, dealing: Dealing) {
+        let queues = dealing.at(listener.address());
+        let listener = listener.with(queues);
+        // Somebody asked for a queue for each slot: nobody does so by default where it cannot be.
+        if dealing.streams == Queues::PerSlot && listener.queues() == Queues::One {
+            log::info!(
+                "{} has one queue for all workers: it cannot be balanced by reuseport",
+                listener.local()
+            );
+        }
+        self.listeners.push(listener);
     }
 
     /// Has the listeners that there are keep to that: one queue can become several, but not the other way round.

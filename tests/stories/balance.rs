@@ -283,6 +283,10 @@ fn what_cannot_be_balanced_so_is_refused() {
     refused(&[&["run", "-l", "127.0.0.1:0"], &word[..], &["--", "cat"]].concat(), "--per-connection");
     refused(&[&["echo", "-l", "unix:@forkd-balance"], &word[..]].concat(), "more than one queue");
     refused(&["echo", "--balance", "fair"], "shared, reuseport");
+    let launch = reuseport(Launch::echo()).workers(2);
+    let unix = format!("unix:{}", launch.folder().join("s").display());
+    let mixed = launch.listen(["127.0.0.1:0", &unix]).start();
+    mixed.log.wait(&format!("{unix} has one queue for all workers"));
 }
 
 #[test]
