@@ -39,6 +39,8 @@ pub use app::http;
 pub use error::{Error, Kind as ErrorKind, Result};
 pub use ipc::bus;
 pub use process::program::{Program, ProgramError, Readiness};
+#[cfg(feature = "sandbox")]
+pub use process::sandbox::Sandbox;
 pub use server::{Event, Outcome, Server, WorkerId};
 #[cfg(feature = "tokio")]
 pub use worker::tokio::AsyncWorker;

@@ -7,7 +7,10 @@ use clap::Args;
 use super::common::absolute;
 use crate::{
     Result,
-    process::privilege::{Privileges, ResourceLimit},
+    process::{
+        privilege::{Privileges, ResourceLimit},
+        sandbox::Sandbox,
+    },
 };
 
 const RIGHTS: &str = "Privileges of workers (the master stays what it is)";
@@ -28,6 +31,19 @@ pub struct Rights {
     /// A limit on each worker, may be repeated: nofile=4096, core=0, nproc=64, as=512M, soft:hard
     #[arg(long, value_name = "R=N", help_heading = RIGHTS)]
     pub limit: Vec<ResourceLimit>,
+    /// Keep workers to what they serve: no other files, no new connections, no other program, by Landlock and seccomp. With
+    /// forkd run: the program, what the system has for all programs, and no call that reaches into other processes
+    #[arg(long, help_heading = RIGHTS)]
+    pub sandbox: bool,
+    /// In the sandbox, a file or directory that may be read as well, may be repeated
+    #[arg(long, value_name = "PATH", requires = "sandbox", help_heading = RIGHTS)]
+    pub sandbox_read: Vec<PathBuf>,
+    /// In the sandbox, a file or directory that may be changed as well, may be repeated
+    #[arg(long, value_name = "PATH", requires = "sandbox", help_heading = RIGHTS)]
+    pub sandbox_write: Vec<PathBuf>,
+    /// In the sandbox, a TCP port to which programs may connect, may be repeated
+    #[arg(long, value_name = "PORT", requires = "sandbox", help_heading = RIGHTS)]
+    pub sandbox_connect: Vec<u16>,
 }
 
 impl Rights {
@@ -42,6 +58,20 @@ impl Rights {
             root: self.chroot.as_deref().map(absolute).transpose()?,
             limits: self.limit.clone(),
             serves: Vec::new(),
+            sandbox: if self.sandbox { Some(self.kept_to()?) } else { None },
+            forks: false,
         })
+    }
+
+    /// What the flags let them keep.
+    fn kept_to(&self) -> Result<Sandbox> {
+        let mut sandbox = Sandbox::new().strict();
+        for path in &self.sandbox_read {
+            sandbox = sandbox.read(absolute(path)?);
+        }
+        for path in &self.sandbox_write {
+            sandbox = sandbox.write(absolute(path)?);
+        }
+        Ok(self.sandbox_connect.iter().fold(sandbox, |sandbox, port| sandbox.connect(*port)))
     }
 }

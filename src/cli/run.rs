@@ -58,7 +58,10 @@ impl Serving for Run {
             settings.model = Model::PerConnection;
             streams_only("a program per connection", &settings)?;
         }
-        Ok(Blueprint::of_program(settings, self.program()?))
+        let program = self.program()?;
+        let sandbox = settings.privileges.sandbox.take();
+        settings.privileges.sandbox = sandbox.map(|sandbox| program.in_sandbox(sandbox));
+        Ok(Blueprint::of_program(settings, program))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     },
     config::{Model, Settings},
     listener::addr::Address,
+    process::sandbox::Sandbox,
     server::Blueprint,
     session::Datagrams,
 };
@@ -63,7 +64,7 @@ impl Serving for args::Http {
         let root = directory(&self.dir)?;
         let (options, access, metrics) = (self.site.options()?, self.common.access()?, self.site.metrics()?);
         let mut settings = self.common.settings(HTTP.word)?;
-        settings.privileges.serves.push(root.clone());
+        serve(&mut settings, &root, if self.site.upload { Sandbox::write } else { Sandbox::read });
         settings.logs.extend(access.as_ref().and_then(AccessLog::path).map(Path::to_owned));
         streams_only("HTTP/1.1", &settings)?;
         let make = move |worker: &Worker| {
@@ -110,7 +111,7 @@ impl Serving for args::Files {
     fn blueprint(&self) -> Result<Blueprint<'static>> {
         let root = directory(&self.dir)?;
         let mut settings = self.common.settings(FILES.word)?;
-        settings.privileges.serves.push(root.clone());
+        serve(&mut settings, &root, if self.read_only { Sandbox::read } else { Sandbox::write });
         if settings.model != Model::Event {
             return Err(Error::usage(format!("cannot serve files by the {} model", settings.model))
                 .remedy("leave --model out: files are served by the event model"));
@@ -124,6 +125,13 @@ impl Serving for args::Files {
         };
         Ok(Blueprint::of_sessions(settings, FILES.scheme, make, None))
     }
+}
+
+/// Lets workers have this directory, whatever else they give up.
+fn serve(settings: &mut Settings, root: &Path, how: fn(Sandbox, PathBuf) -> Sandbox) {
+    let privileges = &mut settings.privileges;
+    privileges.serves.push(root.to_owned());
+    privileges.sandbox = privileges.sandbox.take().map(|sandbox| how(sandbox, root.to_owned()));
 }
 
 /// What is spoken on streams alone: better said here than by each worker as it dies.

@@ -2,10 +2,10 @@
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
-use super::settings::Settings;
+use super::{choices::Model, settings::Settings};
 use crate::{
     error::{Error, Result},
-    process::privilege::Confinement,
+    process::privilege::{Confinement, Privileges},
 };
 
 /// Looks up who workers are to be, and says whether they can become that.
@@ -14,7 +14,9 @@ use crate::{
 /// A usage error for what cannot be had, and for a file of the master's in a directory in which its workers may write:
 /// whoever may do that puts a link there for the master to write through.
 pub fn settle(settings: &Settings) -> Result<Confinement> {
-    let confinement = settings.privileges.settle().map_err(|cause| {
+    let forks = settings.model == Model::PerConnection;
+    let privileges = Privileges { forks, ..settings.privileges.clone() };
+    let confinement = privileges.settle().map_err(|cause| {
         let (text, remedy) = cause.parts();
         Error::usage(text).remedy(remedy)
     })?;

@@ -18,6 +18,8 @@ pub mod pid;
 pub mod pidfile;
 pub mod privilege;
 pub mod program;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod signal;
 pub mod spawn;
 pub mod usage;

@@ -165,8 +165,13 @@ impl<'a> Blueprint<'a> {
     /// # Errors
     /// When workers cannot give up what they should; names are looked up anew.
     pub(super) fn edition(&self) -> Result<Edition<'a>> {
+        let confinement = privileges::settle(&self.settings)?;
+        #[cfg(feature = "sandbox")]
+        for gap in confinement.gaps() {
+            crate::logging::event(log::Level::Warn, gap, &[("event", "sandbox".into())]);
+        }
         Ok(Edition {
-            confinement: Rc::new(privileges::settle(&self.settings)?),
+            confinement: Rc::new(confinement),
             protocols: self.protocols,
             listen: self.settings.listen.clone(),
             dealing: self.dealing(),

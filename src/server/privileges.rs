@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::Server;
 use crate::error::Error;
+#[cfg(feature = "sandbox")]
+use crate::process::sandbox::Sandbox;
 
 impl Server<'_> {
     /// Runs workers as this user, by name or number, in all the groups that it is in; only root can. The master stays
@@ -32,6 +34,18 @@ impl Server<'_> {
     #[must_use]
     pub fn chroot(mut self, directory: impl Into<PathBuf>) -> Self {
         self.settings.privileges.root = Some(directory.into());
+        self
+    }
+
+    /// Keeps workers to these files, ports and system calls, by Landlock and seccomp; it takes no root. What is open by the time
+    /// that a worker is ready stays open, so this is for what is opened later. landlock(7), seccomp(2).
+    ///
+    /// A kernel that has one of the two does what it can, and a warning says what is missing; one that has neither is an
+    /// error.
+    #[cfg(feature = "sandbox")]
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.settings.privileges.sandbox = Some(sandbox);
         self
     }
 

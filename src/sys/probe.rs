@@ -30,6 +30,16 @@ pub fn landlock() -> io::Result<i32> {
     check(i32::try_from(answer).unwrap_or(-1))
 }
 
+/// Whether filters of system calls can be installed. seccomp(2), `SECCOMP_GET_ACTION_AVAIL`.
+pub fn seccomp() -> bool {
+    let action = libc::SECCOMP_RET_ERRNO;
+    // SAFETY: the action is live and only read.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, std::ptr::from_ref(&action))
+    };
+    answer == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,7 @@ mod programs;
 mod range;
 mod recycle;
 mod reload;
+mod sandbox;
 mod scoreboard;
 mod serving;
 mod signals;

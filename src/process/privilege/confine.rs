@@ -16,10 +16,15 @@ use nix::{
 };
 
 use super::{Confinement, words};
+#[cfg(feature = "sandbox")]
+use crate::{process::sandbox::Sandbox, sys::probe};
 use crate::{
     process::{Pid, death, spawn},
     sys::descent::{Descent, Groups},
 };
+
+/// A ruleset of Landlock, and programs for seccomp(2).
+type Fences = (Option<OwnedFd>, Vec<Vec<libc::sock_filter>>);
 
 /// How a directory is opened on the way up.
 const STEP: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
@@ -30,7 +35,7 @@ const DEEPEST: usize = 4096;
 impl Confinement {
     /// Whether there is nothing to give up.
     pub fn is_none(&self) -> bool {
-        *self == Self { serves: self.serves.clone(), ..Self::default() }
+        *self == Self { serves: self.serves.clone(), forks: self.forks, ..Self::default() }
     }
 
     /// Enters it, for good; `parent` is the process whose death this one must hear of.
@@ -59,6 +64,8 @@ impl Confinement {
         }
         descent.fence_files()?;
         descent.fence_calls()?;
+        #[cfg(feature = "sandbox")]
+        self.sandbox.as_ref().map_or(Ok(()), Sandbox::prove)?;
         self.serves.iter().zip(&served).try_for_each(|(path, directory)| self.can_read(path, directory))
     }
 
@@ -69,14 +76,34 @@ impl Confinement {
     pub fn descent(&self) -> io::Result<Descent> {
         let root = self.root.as_ref().map(|root| CString::new(root.as_os_str().as_bytes())).transpose()?;
         let account = self.account.as_ref();
+        let (ruleset, filters) = self.fences()?;
         Ok(Descent {
             limits: self.limits.iter().map(|limit| limit.raw()).collect(),
             root,
             groups: account.map(|account| Groups::new(account.groups.clone())),
             user: account.and_then(|account| account.user),
-            ruleset: None,
-            filters: Vec::new(),
+            ruleset,
+            filters,
         })
+    }
+
+    /// What Landlock and seccomp are told, as far as there are any here.
+    #[cfg(feature = "sandbox")]
+    fn fences(&self) -> io::Result<Fences> {
+        let Some(sandbox) = &self.sandbox else { return Ok((None, Vec::new())) };
+        let filters = sandbox.filters(self.forks).filter(|_| probe::seccomp());
+        Ok((sandbox.ruleset()?, filters.unwrap_or_default()))
+    }
+
+    #[cfg(not(feature = "sandbox"))]
+    fn fences(&self) -> io::Result<Fences> {
+        Ok((None, Vec::new()))
+    }
+
+    /// What this kernel cannot keep from workers of what it should, in words.
+    #[cfg(feature = "sandbox")]
+    pub fn gaps(&self) -> Vec<String> {
+        self.sandbox.as_ref().and_then(|sandbox| sandbox.gaps().ok()).unwrap_or_default()
     }
 
     /// The directory that is `/` in it.

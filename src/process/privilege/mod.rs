@@ -18,6 +18,8 @@ use std::{error, fmt, fs, path::PathBuf};
 use nix::unistd::geteuid;
 
 pub use self::{account::Account, limit::ResourceLimit};
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
 use super::words;
 
 /// What workers are to give up, as it was asked for.
@@ -33,6 +35,11 @@ pub struct Privileges {
     pub limits: Vec<ResourceLimit>,
     /// The directories that they serve, of which they keep descriptors.
     pub serves: Vec<PathBuf>,
+    /// Files and system calls that they keep to.
+    #[cfg(feature = "sandbox")]
+    pub sandbox: Option<Sandbox>,
+    /// Whether they fork.
+    pub forks: bool,
 }
 
 /// The same in numbers: what a worker does to itself, once.
@@ -42,6 +49,9 @@ pub struct Confinement {
     root: Option<PathBuf>,
     limits: Vec<ResourceLimit>,
     serves: Vec<PathBuf>,
+    #[cfg(feature = "sandbox")]
+    sandbox: Option<Sandbox>,
+    forks: bool,
 }
 
 /// Why workers cannot give up what they should, and what to do about it.
@@ -68,8 +78,20 @@ impl Privileges {
         }
         self.limits.iter().try_for_each(|limit| limit.check())?;
         let root = self.root()?;
-        let serves: Vec<PathBuf> = self.serves.clone();
-        Ok(Confinement { account, root, limits: self.limits.clone(), serves })
+        #[cfg(feature = "sandbox")]
+        if let Some(Err(cause)) = self.sandbox.as_ref().map(Sandbox::gaps) {
+            let text = format!("cannot keep workers in a sandbox: {cause}");
+            return Err(PrivilegeError::new(text, "leave --sandbox out, or take a newer kernel"));
+        }
+        Ok(Confinement {
+            account,
+            root,
+            limits: self.limits.clone(),
+            serves: self.serves.clone(),
+            #[cfg(feature = "sandbox")]
+            sandbox: self.sandbox.clone(),
+            forks: self.forks,
+        })
     }
 
     /// The root to be, without symbolic links.

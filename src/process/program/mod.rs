@@ -106,6 +106,13 @@ impl Program {
         self.readiness
     }
 
+    /// The sandbox with what this program needs to start, and its directory.
+    #[cfg(feature = "sandbox")]
+    pub fn in_sandbox(&self, sandbox: super::sandbox::Sandbox) -> super::sandbox::Sandbox {
+        let file = find(&self.file, None).unwrap_or_else(|_| PathBuf::from(&self.file));
+        sandbox.for_program(&file, self.directory.as_deref())
+    }
+
     /// Looks whether it could be run at this moment, by a process that has this directory as its root.
     ///
     /// # Errors
