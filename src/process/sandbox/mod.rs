@@ -145,7 +145,7 @@ impl Sandbox {
         match (version, calls) {
             (None, false) => return Err("this kernel has neither Landlock nor seccomp"),
             (None, true) => {
-                gaps.push("no Landlock here: files and ports are not kept from workers, system calls are")
+                gaps.push("no Landlock here: files and ports are not kept from workers, system calls are");
             }
             (Some(version), _) if version < 4 => {
                 gaps.push("Landlock is older than 4 here: TCP ports are not kept from workers by it");
