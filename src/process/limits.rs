@@ -21,6 +21,13 @@ pub fn descriptors_at_start() -> Option<u64> {
     AT_START.get().copied()
 }
 
+/// This process goes on with what another program of the same pid began, and that one had raised the limit from `soft`.
+pub fn went_on_from(soft: Option<u64>) {
+    if let Some(soft) = soft {
+        AT_START.get_or_init(|| soft);
+    }
+}
+
 /// Raises the limit on open descriptors to `want` or as near as it may go, and returns what holds then.
 ///
 /// Children inherit it. It is never lowered. setrlimit(2).

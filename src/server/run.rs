@@ -108,6 +108,7 @@ impl<'x> Start<'x> {
     /// As the program that takes over. No signal is let through before its handlers stand.
     fn going_on(self, state: State, beginning: Beginning) -> Result<Ending> {
         prepare_room()?;
+        limits::went_on_from(state.descriptors_at_start);
         let place = Place::resume(&self.blueprint.settings, self.blueprint.dealing(), &state)?;
         let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
         (self.on_bound)(&name).and_then(|()| estate.open(&name))?;

@@ -73,11 +73,16 @@ fn a_program_is_born_with_its_sockets_and_nothing_else() {
         for mask in ["SigBlk", "SigIgn", "SigCgt"] {
             assert_eq!(process.status(mask).unwrap(), "0000000000000000", "{mask}");
         }
-        let limits = fs::read_to_string(format!("/proc/{worker}/limits")).unwrap();
-        let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-        assert_eq!(open_files.split_whitespace().nth(3), Some("300"), "the soft limit is the caller's");
+        assert_eq!(soft_limit(worker), "300", "it is the caller's");
         assert_eq!(nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(worker))).unwrap().as_raw(), worker);
     }
+}
+
+/// How many descriptors it may have without asking for more.
+fn soft_limit(pid: i32) -> String {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    open_files.split_whitespace().nth(3).unwrap().to_owned()
 }
 
 #[test]
@@ -194,10 +199,11 @@ fn programs_cannot_be_paused_and_it_is_said() {
 #[test]
 fn an_upgrade_hears_the_programs_on_and_turns_them_like_a_reload() {
     let launch = Launch::run(&["sh", "-c", "echo up; while read -r _; do :; done; exec sleep 1000"]);
-    let server = launch.workers(2).start();
+    let server = launch.workers(2).after("ulimit -S -n 300").start();
     let (master, before) = (server.master, server.wait_workers(2));
     server.operate("upgrade", &[]).done();
     let after = server.wait_workers(2);
+    assert_eq!(after.iter().map(|pid| soft_limit(*pid)).collect::<Vec<_>>(), ["300", "300"]);
     assert!(after.iter().all(|pid| !before.contains(pid)));
     assert_eq!((server.master, server.log.wait_count(4, "event=output up").len()), (master, 4));
     for pid in before {

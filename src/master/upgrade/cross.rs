@@ -22,6 +22,7 @@ use crate::{
     process::{
         Pid, death, fds,
         image::Image,
+        limits,
         origin::{self, Origin},
         signal, spawn, words,
     },
@@ -226,6 +227,7 @@ impl World<'_> {
             lifeline: lifeline.pack(luggage),
             children: self.children.pack(luggage),
             adoption: self.adoption.clone(),
+            descriptors_at_start: limits::descriptors_at_start(),
             inherited: inherited.to_vec(),
             held: held.to_vec(),
             luggage: luggage.tickets().to_vec(),

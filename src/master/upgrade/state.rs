@@ -63,6 +63,9 @@ pub struct State {
     /// Who looks after whose queue.
     #[serde(default)]
     pub adoption: Adoption,
+    /// How many descriptors a process might have had when the server was started, if it has been made more since.
+    #[serde(default)]
+    pub descriptors_at_start: Option<u64>,
     /// The signals that were ignored when the server was started.
     pub inherited: Vec<String>,
     /// What was asked for by signals, and not decided yet.
