@@ -10,15 +10,15 @@ use std::{
 use crate::support::*;
 
 /// A running example. Dropping it stops it, and checks that it ends well and that no process of it is left.
-struct Example {
+pub struct Example {
     child: Child,
-    out: Log,
+    pub out: Log,
     log: Log,
 }
 
 impl Example {
     /// Starts it on a port of the kernel's choice and waits until it says where it listens.
-    fn start(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+    pub fn start(name: &str, arguments: &[&str]) -> (Self, SocketAddr) {
         let mut command = Command::new(program(name));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -47,7 +47,7 @@ impl Drop for Example {
 }
 
 /// Where Cargo has put the example's program: beside ours.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_BIN_EXE_forkd")).with_file_name("examples").join(name);
     assert!(path.exists(), "{} is not built: cargo build --examples", path.display());
     path

@@ -17,6 +17,7 @@ mod corpus;
 mod daemon;
 mod engine;
 mod examples;
+mod examples_sockets;
 mod explain;
 mod files;
 mod files_cut;
