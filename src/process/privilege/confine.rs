@@ -63,9 +63,11 @@ impl Confinement {
             return Err(io::Error::other("the master is gone"));
         }
         descent.fence_files()?;
+        #[cfg(feature = "sandbox")]
+        self.sandbox.as_ref().filter(|_| descent.ruleset.is_some()).map_or(Ok(()), Sandbox::prove_files)?;
         descent.fence_calls()?;
         #[cfg(feature = "sandbox")]
-        self.sandbox.as_ref().map_or(Ok(()), Sandbox::prove)?;
+        self.sandbox.as_ref().filter(|_| !descent.filters.is_empty()).map_or(Ok(()), Sandbox::prove_calls)?;
         self.serves.iter().zip(&served).try_for_each(|(path, directory)| self.can_read(path, directory))
     }
 

@@ -19,6 +19,12 @@ use landlock::{
     RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, unshare},
+    sys::socket::{AddressFamily, SockFlag, SockType, socket},
+};
+
 use self::calls::Purpose;
 use crate::sys::probe;
 
@@ -204,16 +210,36 @@ impl Sandbox {
         Some(programs?.into_iter().map(raw).collect())
     }
 
-    /// Tries what it must not be able to do any more: to look into the directory above all others.
+    /// Tries to look into the directory above all others, behind the rules for files and before any filter of calls, which
+    /// would refuse it for another reason.
     ///
     /// # Errors
     /// When that succeeds though it is kept from it.
-    pub(super) fn prove(&self) -> io::Result<()> {
+    pub(super) fn prove_files(&self) -> io::Result<()> {
         let open = self.reads.iter().chain(&self.writes).any(|path| path == Path::new("/"));
-        if open || probe::landlock().is_err() || std::fs::read_dir("/").is_err() {
+        if open || std::fs::read_dir("/").is_err() {
             return Ok(());
         }
         Err(io::Error::other("cannot keep to some files: all others can be read"))
+    }
+
+    /// Tries system calls that it must not have any more, in ways that change nothing where they succeed: to leave no
+    /// namespace, and, where a session needs no new socket, to make one.
+    ///
+    /// # Errors
+    /// When one of them succeeds.
+    pub(super) fn prove_calls(&self) -> io::Result<()> {
+        let left = unshare(CloneFlags::empty());
+        let made = match self.calls {
+            Calls::Needed => {
+                socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map(drop)
+            }
+            Calls::AllButDangerous => Err(Errno::EPERM),
+        };
+        if (left, made) == (Err(Errno::EPERM), Err(Errno::EPERM)) {
+            return Ok(());
+        }
+        Err(io::Error::other("cannot keep to some system calls: unshare(2) or socket(2) is answered still"))
     }
 }
 
