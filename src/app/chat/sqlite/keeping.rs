@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{
     super::store::{Answer, Door, Kept, Member, Patience},
@@ -19,8 +19,8 @@ const SPARE: u64 = 1000;
 struct Chores {
     /// Runs of workers that have ended.
     dead: Vec<u64>,
-    /// Members who were too long away, or silent.
-    gone: Vec<Member>,
+    /// Whether members were too long away, or silent.
+    late: bool,
     /// Lines up to this number are too old.
     old: Option<u64>,
 }
@@ -29,10 +29,9 @@ pub fn keep(store: &mut Sqlite, patience: &Patience) -> Answer<Kept> {
     let chores = Chores::find(store, patience)?;
     let mut kept = Kept { keeper: true, ..Kept::default() };
     if !chores.is_done() {
-        let silent: Vec<_> =
-            chores.gone.iter().filter(|gone| gone.door == Door::Datagrams).cloned().collect();
-        kept.silent = addresses(&silent);
-        kept.told = store.change(|pen| pen.do_chores(&chores))?;
+        let (told, mut gone) = store.change(|pen| pen.do_chores(&chores, patience))?;
+        gone.retain(|gone| gone.door == Door::Datagrams);
+        (kept.told, kept.silent) = (told, addresses(&gone));
     }
     kept.again = next(store, patience)?;
     Ok(kept)
@@ -51,25 +50,28 @@ impl Chores {
                 dead.push(run);
             }
         }
-        let late = "away <= ?1 OR (door = ?2 AND heard <= ?3)";
-        let (away, silence) = (now() - millis(patience.away), now() - millis(patience.silence));
-        let gone = all(&store.db, late, params![away, number(Door::Datagrams), silence])?;
+        let late = !late(&store.db, patience)?.is_empty();
         let span = "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM lines";
         let (first, last): (u64, u64) =
             store.db.prepare_cached(span)?.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let old = last.checked_sub(patience.lines).filter(|old| *old > first.saturating_add(SPARE));
-        Ok(Self { dead, gone, old })
+        Ok(Self { dead, late, old })
     }
 
     fn is_done(&self) -> bool {
-        self.dead.is_empty() && self.gone.is_empty() && self.old.is_none()
+        self.dead.is_empty() && !self.late && self.old.is_none()
     }
 }
 
 impl Pen<'_> {
-    /// Whether any of it is worth a line.
-    fn do_chores(&self, chores: &Chores) -> Answer<bool> {
+    /// Whether any of it is worth a line, and who is gone.
+    fn do_chores(&self, chores: &Chores, patience: &Patience) -> Answer<(bool, Vec<Member>)> {
         let mut told = false;
+        // Asked again now that nobody else writes: whoever has come back meanwhile stays.
+        let gone = late(self.db, patience)?;
+        for member in &gone {
+            told |= self.leave(member.id)?;
+        }
         for run in &chores.dead {
             // A connection over TCP ended with its worker. A page comes back by itself, to any worker; one who writes
             // datagrams has noticed nothing.
@@ -82,14 +84,18 @@ impl Pen<'_> {
             )?;
             self.db.execute("DELETE FROM workers WHERE id = ?1", [run])?;
         }
-        for member in &chores.gone {
-            told |= self.leave(member.id)?;
-        }
         if let Some(old) = chores.old {
             self.db.execute("DELETE FROM lines WHERE number <= ?1", [old])?;
         }
-        Ok(told)
+        Ok((told, gone))
     }
+}
+
+/// Members who were too long away, or silent.
+fn late(db: &Connection, patience: &Patience) -> Answer<Vec<Member>> {
+    let (away, silence) = (now() - millis(patience.away), now() - millis(patience.silence));
+    let late = "away <= ?1 OR (door = ?2 AND heard <= ?3)";
+    all(db, late, params![away, number(Door::Datagrams), silence])
 }
 
 /// How long until the next member will have been away or silent for too long.
