@@ -237,10 +237,11 @@ mod tests {
     fn clients_are_dealt_out_and_none_is_missed_by_who_takes_all_queues() {
         let (listener, inet) = of("127.0.0.1:0", 4);
         assert_eq!((listener.count(), listener.queue()), (4, Some((0, 64))));
-        let clients: Vec<_> = (0..48).map(|_| TcpStream::connect(inet).unwrap()).collect();
-        assert_eq!(listener.queue(), Some((48, 64)));
+        // Few enough that chance does not fill one of the queues, of sixteen each.
+        let clients: Vec<_> = (0..20).map(|_| TcpStream::connect(inet).unwrap()).collect();
+        assert_eq!(listener.queue(), Some((20, 64)));
         let waiting = |slot| sys::socket::accept_queue(listener.socket_of(slot).unwrap()).unwrap().0;
-        assert!((1..=4).all(|slot| waiting(slot) < 48));
+        assert!((1..=4).all(|slot| waiting(slot) < 20));
         let taken = std::iter::from_fn(|| listener.accept(Mode::NonBlocking).ok());
         assert_eq!(taken.count(), clients.len());
     }
