@@ -64,7 +64,9 @@ impl Confinement {
         }
         descent.fence_files()?;
         #[cfg(feature = "sandbox")]
-        self.sandbox.as_ref().filter(|_| descent.ruleset.is_some()).map_or(Ok(()), Sandbox::prove_files)?;
+        if let Some(sandbox) = self.sandbox.as_ref().filter(|_| descent.ruleset.is_some()) {
+            sandbox.prove_files(self.root.as_deref().unwrap_or(Path::new("/")))?;
+        }
         descent.fence_calls()?;
         #[cfg(feature = "sandbox")]
         self.sandbox.as_ref().filter(|_| !descent.filters.is_empty()).map_or(Ok(()), Sandbox::prove_calls)?;
