@@ -44,6 +44,7 @@ fn the_masters_descriptors_stay_flat() {
     server.allow("event=exited").allow("event=respawn");
     let count = || Process::read(server.master).unwrap().descriptors().len();
     server.operate("reload", &[]).done();
+    // The last caller's connection may be among them still, so there may be fewer at the end.
     let before = count();
     for _ in 0..10 {
         server.operate("reload", &[]).done();
@@ -53,7 +54,7 @@ fn the_masters_descriptors_stay_flat() {
     send(server.workers()[0], Signal::SIGKILL);
     server.log.wait("event=exited status=signal:KILL");
     server.wait_workers(2);
-    eventually("as many descriptors as before", || (count() == before).then_some(()));
+    eventually("no more descriptors than before", || (count() <= before).then_some(()));
 }
 
 #[test]
