@@ -58,9 +58,8 @@ pub fn untouched(server: &Instance, before: &[i32]) {
 #[test]
 fn upgrades_in_a_row_lose_nothing_and_keep_the_pid() {
     let (server, load) = under_load(&Launch::http().workers(2));
-    let descriptors = || Process::read(server.master).unwrap().descriptors().len();
     server.operate("upgrade", &[]).done();
-    let before = descriptors();
+    let before = server.descriptors_at_rest();
     for generation in 3..=12 {
         let end = server.operate("upgrade", &[]).done();
         assert!(end.out.contains(&format!("generation {generation}")), "it says what happened: {end:?}");
@@ -70,8 +69,7 @@ fn upgrades_in_a_row_lose_nothing_and_keep_the_pid() {
     let status = server.status();
     assert_eq!(status["master"]["pid"], server.master);
     assert_eq!((&status["counters"]["upgrades"], &status["counters"]["spawned"]), (&11.into(), &24.into()));
-    // The first number may have had the connection of its upgrade's caller in it, which goes a moment after the answer.
-    eventually("no descriptor is left over by an upgrade", || (descriptors() <= before).then_some(()));
+    assert_eq!(server.descriptors_at_rest(), before, "no descriptor is left over by an upgrade");
     assert_eq!(server.log.all("event=upgrade done").len(), 11);
     assert_eq!(server.out.lines().len(), 1, "the ready line is printed once");
 }

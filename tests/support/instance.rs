@@ -188,6 +188,18 @@ impl Instance {
         Process::children(self.master)
     }
 
+    /// How many descriptors the master has while nobody talks to it: a caller has its answer a moment before the master
+    /// lets go of its connection.
+    pub fn descriptors_at_rest(&self) -> usize {
+        let socket = self.launch.file("sock").to_string_lossy().into_owned();
+        eventually("nobody talks to the master", || {
+            let sockets = fs::read_to_string("/proc/net/unix").expect("the kernel's table");
+            // What it accepts has the path of the socket that it listens on.
+            (sockets.lines().filter(|line| line.ends_with(&socket)).count() == 1).then_some(())
+        });
+        Process::read(self.master).expect("the master").descriptors().len()
+    }
+
     /// Checks that no zombie stays. One may be seen in the moment between its death and the wait for it.
     #[track_caller]
     pub fn check_no_zombie(&self) {
