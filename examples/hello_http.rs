@@ -1,13 +1,16 @@
 //! HTTP in a few lines: `/` says hello, `/pid` says which worker answers, `/echo` gives the body back.
 //!
+//! The same handler serves in each worker model: by epoll, one connection after the other, or a process for each.
+//!
 //! ```text
-//! cargo run --release --example hello_http -- 127.0.0.1:8080 4
+//! cargo run --release --example hello_http -- 127.0.0.1:8080 4 blocking
 //! curl http://127.0.0.1:8080/pid
 //! ```
 #![allow(clippy::print_stdout)]
 
 use forkd::{
     Error, Event, Outcome, Server,
+    config::Model,
     http::{Request, Response},
 };
 
@@ -24,7 +27,17 @@ fn main() -> forkd::Result<Outcome> {
             count.parse().map_err(|_| Error::usage(format!("cannot start {count} workers: no number")))?;
         server = server.workers(workers);
     }
-    server.serve_http(answer)
+    let model = match words.next().as_deref() {
+        None | Some("event") => Model::Event,
+        Some("blocking") => Model::Blocking,
+        Some("per-connection") => Model::PerConnection,
+        Some(word) => {
+            return Err(Error::usage(format!(
+                "cannot serve by {word}: no model (event, blocking, per-connection)"
+            )));
+        }
+    };
+    server.model(model).serve_http(answer)
 }
 
 fn answer(request: &Request<'_>) -> Response {

@@ -134,7 +134,6 @@ impl<D: Desk> Loop<'_, D> {
 
     fn serve(&mut self, socket: OwnedFd, peer: Peer) {
         let row = self.worker.row();
-        row.beat(Time::now());
         row.accepted();
         self.unheard += 1;
         let stop = Arc::clone(&self.worker.stop);

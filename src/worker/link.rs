@@ -32,6 +32,8 @@ pub struct Link {
     socket: OwnedFd,
     peer: Peer,
     watch: Watch,
+    /// When it last looked at the clock.
+    now: Time,
 }
 
 /// What a process that serves one connection at a time watches while it waits for it.
@@ -214,9 +216,16 @@ impl Watch {
 }
 
 impl Link {
-    /// A connection that was accepted, on a non-blocking socket.
+    /// A connection that was accepted just now, on a non-blocking socket: a sign of life.
     pub fn new(socket: OwnedFd, peer: Peer, watch: Watch) -> Self {
-        Self { socket, peer, watch }
+        let now = Time::now();
+        watch.row.beat(now);
+        Self { socket, peer, watch, now }
+    }
+
+    /// When it last had to do with its peer: was accepted, read, sent, or waited. To ask the clock costs more.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// Who is at the other end.
@@ -244,7 +253,8 @@ impl Link {
                 Err(Errno::EINTR) => {}
                 count => {
                     let count = count?;
-                    self.watch.row.beat(Time::now());
+                    self.now = Time::now();
+                    self.watch.row.beat(self.now);
                     self.watch.row.bytes_in(count as u64);
                     return Ok(count);
                 }
@@ -277,7 +287,9 @@ impl Link {
             Awaited::End => POLLRDHUP,
             Awaited::Gone => PollFlags::empty(),
         };
-        self.watch.wait((self.socket.as_fd(), events), news, outside, deadline)
+        let woken = self.watch.wait((self.socket.as_fd(), events), news, outside, deadline);
+        self.now = Time::now();
+        woken
     }
 
     /// Sends everything, within the limit on writing.
@@ -288,14 +300,15 @@ impl Link {
     pub fn send(&mut self, output: &mut Output) -> io::Result<()> {
         let mut progress = Limits::PROGRESS;
         let mut deadline = None;
-        loop {
+        while !output.is_empty() {
             let sent = output.send(self.socket.as_fd())?;
-            self.watch.row.beat(Time::now());
+            // To send is a sign of life, too: a handler may write for hours.
+            self.now = Time::now();
+            self.watch.row.beat(self.now);
             self.watch.row.bytes_out(sent.bytes);
             progress += sent.bytes;
             match sent.end {
-                End::Empty => return Ok(()),
-                End::Turn => {}
+                End::Empty | End::Turn => {}
                 End::Blocked => {
                     if progress >= Limits::PROGRESS {
                         progress = 0;
@@ -305,12 +318,15 @@ impl Link {
                 }
             }
         }
+        Ok(())
     }
 
     fn wait_for_room(&mut self, deadline: Option<Time>) -> io::Result<()> {
         loop {
             let room = (self.socket.as_fd(), PollFlags::POLLOUT);
-            match self.watch.wait(room, None, Outside::Unwatched, deadline)? {
+            let woken = self.watch.wait(room, None, Outside::Unwatched, deadline)?;
+            self.now = Time::now();
+            match woken {
                 None => return Err(io::ErrorKind::TimedOut.into()),
                 Some(woken) if woken.ready => return Ok(()),
                 // A drain has begun: its deadline counts from here on.

@@ -98,6 +98,11 @@ impl Output {
         Self::default()
     }
 
+    /// Makes room for so many bytes, so that it need not grow while they are written.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.gathered.reserve(bytes);
+    }
+
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.gathered.extend_from_slice(bytes);

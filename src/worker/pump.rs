@@ -16,6 +16,9 @@ use super::{
 };
 use crate::process::clock::Time;
 
+/// How much room there is for an answer before it has to grow: a head and a few words.
+const ANSWER: usize = 1024;
+
 /// How long a kept connection may be silent while others wait.
 const YIELD: Duration = Duration::from_millis(100);
 
@@ -25,7 +28,7 @@ struct Pump<'a, A: Application> {
     session: A::Session,
     link: &'a mut Link,
     kept: Kept,
-    output: Output,
+    room: &'a mut Room,
     /// Whether it waits for news, and how.
     sleeps: Option<Sleep>,
     /// What it waits for, since when, and the bytes of a body since then.
@@ -42,6 +45,14 @@ struct Pump<'a, A: Application> {
     crowded: Option<Time>,
     /// Whether the session was asked to make room for them while it waited for news.
     hurried: bool,
+}
+
+/// Where a process that serves one connection at a time reads to, and where its answers are gathered: kept from one
+/// connection to the next.
+#[derive(Debug)]
+pub struct Room {
+    buffer: Box<[u8]>,
+    output: Output,
 }
 
 /// A wait for news: when the session wants to be called without any, and what of its peer is heard meanwhile.
@@ -70,17 +81,21 @@ pub fn pump<A: Application>(
     application: &A,
     session: A::Session,
     link: &mut Link,
-    buffer: &mut [u8],
+    room: &mut Room,
 ) -> io::Result<()> {
+    // What the last one left unsent is nobody's any more.
+    room.output.clear();
+    room.output.reserve(ANSWER);
+    let since = link.now();
     let pump = Pump {
         application,
         session,
         link,
         kept: Kept::default(),
-        output: Output::new(),
+        room,
         sleeps: None,
         limit: None,
-        since: Time::now(),
+        since,
         progress: 0,
         begun: false,
         told: false,
@@ -88,41 +103,51 @@ pub fn pump<A: Application>(
         crowded: None,
         hurried: false,
     };
-    pump.run(buffer)
+    pump.run()
+}
+
+impl Room {
+    /// Room to read so many bytes at once.
+    pub fn new(bytes: usize) -> Self {
+        Self { buffer: vec![0; bytes].into_boxed_slice(), output: Output::new() }
+    }
 }
 
 impl<A: Application> Pump<'_, A> {
-    fn run(mut self, buffer: &mut [u8]) -> io::Result<()> {
-        let mut then = self.step(Step::Open, &[])?;
+    fn run(mut self) -> io::Result<()> {
+        let mut then = self.step(Step::Open, 0)?;
         loop {
-            self.link.send(&mut self.output)?;
+            self.link.send(&mut self.room.output)?;
             then = match then {
-                Then::Again => self.step(Step::Bytes, &[])?,
+                Then::Again => self.step(Step::Bytes, 0)?,
                 Then::Close => return Ok(()),
                 Then::Farewell => {
                     self.link.take_leave(super::Limits::FAREWELL);
                     return Ok(());
                 }
-                Then::Read(_) | Then::Talk | Then::Stay | Then::Wait(_) => match self.wait(buffer)? {
-                    Came::Bytes(count) => self.step(Step::Bytes, &buffer[..count])?,
-                    Came::End => self.step(Step::End, &[])?,
-                    Came::Drain => self.step(Step::Drain, &[])?,
-                    Came::Late(limit) => self.step(Step::Late(limit), &[])?,
-                    Came::Wake(wake) => self.step(Step::Wake(wake), &[])?,
+                Then::Read(_) | Then::Talk | Then::Stay | Then::Wait(_) => match self.wait()? {
+                    Came::Bytes(count) => self.step(Step::Bytes, count)?,
+                    Came::End => self.step(Step::End, 0)?,
+                    Came::Drain => self.step(Step::Drain, 0)?,
+                    Came::Late(limit) => self.step(Step::Late(limit), 0)?,
+                    Came::Wake(wake) => self.step(Step::Wake(wake), 0)?,
                     Came::Enough => return Ok(()),
                 },
             }
         }
     }
 
-    fn step(&mut self, kind: Step, fresh: &[u8]) -> io::Result<Then> {
+    /// Calls the session with so many bytes that were just read.
+    fn step(&mut self, kind: Step, fresh: usize) -> io::Result<Then> {
         // Whoever woke this process may be with another one by now.
         let last =
             self.link.watch().draining() || (self.crowded.is_some() && self.link.watch().anyone_waits());
         let row = self.link.watch().row();
+        let Room { buffer, output } = &mut *self.room;
+        let fresh = &buffer[..fresh];
         let input = self.kept.join(fresh);
-        let taken = step(&mut self.session, kind, input, &mut self.output, row, last, Time::now())
-            .map_err(panicked)?;
+        let taken =
+            step(&mut self.session, kind, input, output, row, last, self.link.now()).map_err(panicked)?;
         self.kept.keep(fresh, taken.consumed);
         self.ended |= kind == Step::End;
         let limit = match taken.then {
@@ -153,15 +178,15 @@ impl<A: Application> Pump<'_, A> {
     }
 
     /// Waits for what the session waits for.
-    fn wait(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
+    fn wait(&mut self) -> io::Result<Came> {
         match self.sleeps {
-            Some(sleep) => self.sleep(sleep, buffer),
-            None => self.wait_for_bytes(buffer),
+            Some(sleep) => self.sleep(sleep),
+            None => self.wait_for_bytes(),
         }
     }
 
     /// Waits for news, or until the session wants to be called without any.
-    fn sleep(&mut self, sleep: Sleep, buffer: &mut [u8]) -> io::Result<Came> {
+    fn sleep(&mut self, sleep: Sleep) -> io::Result<Came> {
         loop {
             if self.link.watch().draining() && !self.told {
                 self.told = true;
@@ -181,7 +206,7 @@ impl<A: Application> Pump<'_, A> {
                 }
                 None => return Ok(Came::Enough),
                 Some(Woken { ready: true, .. }) if self.ended => return Ok(Came::Enough),
-                Some(Woken { ready: true, .. }) => match self.link.read(buffer) {
+                Some(Woken { ready: true, .. }) => match self.link.read(&mut self.room.buffer) {
                     Ok(0) => return Ok(Came::End),
                     Ok(count) => return Ok(Came::Bytes(count)),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -208,13 +233,13 @@ impl<A: Application> Pump<'_, A> {
         }
     }
 
-    fn wait_for_bytes(&mut self, buffer: &mut [u8]) -> io::Result<Came> {
+    fn wait_for_bytes(&mut self) -> io::Result<Came> {
         // A fresh connection has mostly said something by now. On a kept one there is a look at the doors first.
         let kept = self.limit == Some(Limit::Idle) && self.begun;
         let mut ready = !kept;
         loop {
             if ready {
-                match self.link.read(buffer) {
+                match self.link.read(&mut self.room.buffer) {
                     Ok(0) if self.ended => return Ok(Came::Enough),
                     Ok(0) => return Ok(Came::End),
                     Ok(count) => {

@@ -2,7 +2,14 @@
 
 use std::{cell::RefCell, error, fmt, io, sync::Arc};
 
-use super::{Worker, connection::Connection, guard, link::Link, pump::pump, session::Application};
+use super::{
+    Worker,
+    connection::Connection,
+    guard,
+    link::Link,
+    pump::{Room, pump},
+    session::Application,
+};
 use crate::logging::TARGET;
 
 /// How connections are to be served, before there is a worker.
@@ -32,10 +39,10 @@ pub struct Sessions<F>(pub F);
 /// A handler that reads and writes as it likes.
 pub struct Handler<F>(pub Arc<F>);
 
-/// An application with the buffer into which it reads.
+/// An application with the room that its connections have one after the other.
 pub struct Pumped<A> {
     application: A,
-    buffer: RefCell<Box<[u8]>>,
+    room: RefCell<Room>,
 }
 
 /// How much is read at once. So much comes as fresh pages of the kernel's, of which only those count that are used.
@@ -49,15 +56,14 @@ where
     type Desk = Pumped<A>;
 
     fn open(&self, worker: &Worker) -> io::Result<Self::Desk> {
-        let buffer = RefCell::new(vec![0; BUFFER].into_boxed_slice());
-        Ok(Pumped { application: (self.0)(worker)?, buffer })
+        Ok(Pumped { application: (self.0)(worker)?, room: RefCell::new(Room::new(BUFFER)) })
     }
 }
 
 impl<A: Application> Desk for Pumped<A> {
     fn serve(&self, mut link: Link) -> io::Result<()> {
         let session = guard::contain(|| self.application.open(link.peer())).map_err(panicked)?;
-        pump(&self.application, session, &mut link, &mut self.buffer.borrow_mut())
+        pump(&self.application, session, &mut link, &mut self.room.borrow_mut())
     }
 }
 

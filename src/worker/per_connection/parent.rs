@@ -265,9 +265,11 @@ impl<'a> Parent<'a> {
         }
     }
 
+    /// That one has ended well is news for whoever looks closely; the others are for everybody.
     fn tell(&self, pid: Pid, status: ExitStatus) {
+        let level = if status == ExitStatus::Exited(0) { Level::Debug } else { Level::Info };
         // In words it would be made in memory that the next child shares, page by page copied.
-        if log::max_level() >= Level::Info {
+        if log::max_level() >= level {
             let status = status.to_string();
             let facts = [
                 ("slot", Value::from(self.worker.slot())),
@@ -275,7 +277,7 @@ impl<'a> Parent<'a> {
                 ("pid", Value::from(pid.as_raw())),
                 ("status", Value::from(status.as_str())),
             ];
-            logging::event(Level::Info, "connection exited", &facts);
+            logging::event(level, "connection exited", &facts);
         }
     }
 

@@ -70,7 +70,7 @@ fn talk_to(
     let (mut link, mut bench) = link(limits, porch);
     let pumped = thread::spawn(move || {
         let session = application.open(link.peer());
-        let _ = pump(&application, session, &mut link, &mut [0; 4096]);
+        let _ = pump(&application, session, &mut link, &mut Room::new(4096));
     });
     let begin = Instant::now();
     client(&mut bench);
