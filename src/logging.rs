@@ -8,6 +8,7 @@
 //! forkd::logging::event(Level::Info, "worker ready", &facts);
 //! ```
 
+pub(crate) mod files;
 pub(crate) mod lost;
 pub(crate) mod outlet;
 
@@ -42,12 +43,13 @@ pub fn on_reopen(reopen: impl FnMut() -> io::Result<()> + Send + 'static) {
     REOPEN.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(reopen));
 }
 
-/// Opens the log files again, in this process alone: master and workers each hold descriptors of their own. Without
-/// an [`on_reopen`] it does nothing.
+/// Opens the log files again that this process has opened itself, and does what [`on_reopen`] has said. Those that a worker
+/// has from its master, its master opens, and hands it the new ones.
 ///
 /// # Errors
 /// When a file cannot be opened, the first that cannot; the old one is then still written to.
 pub fn reopen() -> io::Result<()> {
-    let mut files = REOPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    files.iter_mut().map(|reopen| reopen()).fold(Ok(()), io::Result::and)
+    let files = files::all().into_iter().filter(|file| file.is_own()).map(|file| file.reopen());
+    let mut others = REOPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    files.chain(others.iter_mut().map(|reopen| reopen())).fold(Ok(()), io::Result::and)
 }

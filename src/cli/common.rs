@@ -148,8 +148,14 @@ impl Common {
     /// When the current directory is gone and a path is relative.
     pub fn settings(&self, command: &str) -> Result<Settings> {
         let named = self.runtime_dir.as_deref().map(absolute).transpose()?;
-        let runtime_dir = runtime_dir::resolve(named.as_deref(), &Environment::of_this_process())?;
         let mut settings = Settings::new(command);
+        settings.privileges = self.rights.privileges()?;
+        let environment = Environment::of_this_process();
+        let environment = match settings.privileges.master_to_be() {
+            Some(user) => environment.of_user(user),
+            None => environment,
+        };
+        let runtime_dir = runtime_dir::resolve(named.as_deref(), &environment)?;
         settings.name.clone_from(&self.name);
         settings.listen = self.listen.iter().map(absolute_address).collect::<Result<_>>()?;
         settings.workers = self.workers;
@@ -158,7 +164,6 @@ impl Common {
         settings.balance = self.balance;
         settings.limits = self.limits();
         settings.recycling = self.recycling.setting();
-        settings.privileges = self.rights.privileges()?;
         settings.runtime_dir = Some(runtime_dir);
         settings.pid_file = self.pid_file.as_deref().map(absolute).transpose()?;
         settings.log = LogSettings {

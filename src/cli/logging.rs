@@ -5,21 +5,24 @@
 //! takes lines again.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{self, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
-    path::{Path, PathBuf},
-    sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+    os::fd::AsFd,
+    path::Path,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use log::{Level, Record, kv::Value};
-use nix::unistd::geteuid;
 
 use super::log_line;
 use crate::{
     Error, Result,
     config::{LogFormat, Settings},
-    logging::{TARGET, lost::Lost, outlet::Outlet},
+    logging::{
+        TARGET,
+        files::{self, LogFile},
+        lost::Lost,
+        outlet::Outlet,
+    },
 };
 
 /// Where lines go: each process of a server has its own copy after the fork.
@@ -36,10 +39,7 @@ enum Sink {
     StandardError(Outlet),
     /// A file whose name is not known yet.
     Waiting(Vec<u8>),
-    File {
-        path: PathBuf,
-        outlet: Outlet,
-    },
+    File(Arc<LogFile>),
 }
 
 /// Installs the logger for this process and those that it forks. A daemon's lines wait for [`open`] where nobody
@@ -69,7 +69,7 @@ pub fn install(settings: &Settings) -> Result<()> {
 /// # Errors
 /// When the file cannot be opened.
 pub fn open(path: &Path) -> Result<()> {
-    let mut outlet = append(path).and_then(Outlet::in_file).map_err(|cause| {
+    let file = files::open(path).map_err(|cause| {
         Error::system(format!("open log file {}", path.display()), cause)
             .remedy("name another with --log-file")
     })?;
@@ -77,30 +77,10 @@ pub fn open(path: &Path) -> Result<()> {
     if let Some(Sink::Waiting(lines)) = &*sink
         && !lines.is_empty()
     {
-        put(&mut outlet, lines);
+        put(&mut file.outlet(), lines);
     }
-    *sink = Some(Sink::File { path: path.to_path_buf(), outlet });
-    crate::logging::on_reopen(reopen);
+    *sink = Some(Sink::File(file));
     Ok(())
-}
-
-/// Opens the file at the log's path, which may be a new one by now, and writes there from the next line on. No line
-/// is lost: until the new file is open the old one is written to.
-fn reopen() -> io::Result<()> {
-    if let Some(Sink::File { path, outlet }) = &mut *sink() {
-        *outlet = Outlet::in_file(append(path)?)?;
-    }
-    Ok(())
-}
-
-/// Opens a log file for appending. A FIFO without a reader is an error, not a wait; a privileged process follows no
-/// link that somebody put where its log should be.
-fn append(path: &Path) -> io::Result<File> {
-    let mut flags = libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
-    if geteuid().is_root() {
-        flags |= libc::O_NOFOLLOW;
-    }
-    OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path)
 }
 
 /// Where lines go; a panic while it was held changes nothing about it.
@@ -119,9 +99,9 @@ impl Write for Lines {
             Some(Sink::StandardError(outlet)) => {
                 put(outlet, line);
             }
-            Some(Sink::File { outlet, .. }) => {
+            Some(Sink::File(file)) => {
                 let were_lost = LOST.any();
-                if let Some(cause) = put(outlet, line)
+                if let Some(cause) = put(&mut file.outlet(), line)
                     && !were_lost
                 {
                     complain(&Error::system("write the log", cause));
@@ -168,32 +148,5 @@ fn notice(lines: u64) -> Vec<u8> {
 fn complain(error: &Error) {
     if let Ok(mut outlet) = Outlet::over(io::stderr().as_fd()) {
         let _ = outlet.write(format!("forkd: {error}\n").as_bytes(), &Lost::new());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::MetadataExt};
-
-    use super::*;
-
-    #[test]
-    fn a_log_file_is_appended_to_and_not_for_everybody() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("log");
-        for line in ["one\n", "two\n"] {
-            append(&path).expect("opened").write_all(line.as_bytes()).expect("written");
-        }
-        assert_eq!(fs::read_to_string(&path).expect("read"), "one\ntwo\n");
-        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o007, 0);
-    }
-
-    #[test]
-    fn a_fifo_without_a_reader_does_not_block() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("fifo");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR)
-            .expect("made");
-        assert_eq!(append(&path).unwrap_err().raw_os_error(), Some(libc::ENXIO));
     }
 }

@@ -8,12 +8,12 @@ use super::common::absolute;
 use crate::{
     Result,
     process::{
-        privilege::{Privileges, ResourceLimit},
+        privilege::{Master, Privileges, ResourceLimit},
         sandbox::Sandbox,
     },
 };
 
-const RIGHTS: &str = "Privileges of workers (the master stays what it is)";
+const RIGHTS: &str = "Privileges of workers (the master stays what it is, but for --drop-master)";
 
 /// What workers give up before they serve, for good.
 #[derive(Debug, Args)]
@@ -24,6 +24,10 @@ pub struct Rights {
     /// Run workers in this group and no other, by name or number
     #[arg(long, value_name = "G", help_heading = RIGHTS)]
     pub group: Option<String>,
+    /// The master becomes that user as well, for good, once it listens and has its logs: it then keeps nothing by which it could
+    /// be root again. Its pid file, control socket and runtime directory are the user's
+    #[arg(long, requires = "user", conflicts_with = "chroot", help_heading = RIGHTS)]
+    pub drop_master: bool,
     /// Make this directory the root of workers; what they serve must be in it, and is named as seen from outside. With
     /// forkd run the program is one in there, named as seen from inside
     #[arg(long, value_name = "DIR", help_heading = RIGHTS)]
@@ -60,6 +64,7 @@ impl Rights {
             serves: Vec::new(),
             sandbox: if self.sandbox { Some(self.kept_to()?) } else { None },
             forks: false,
+            master: if self.drop_master { Master::Drops } else { Master::Stays },
         })
     }
 

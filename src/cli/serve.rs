@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Error, Event, Outcome, Result, Server,
-    config::{Range, Settings, name, runtime_dir},
+    config::{Range, Settings, name, privileges, runtime_dir},
     master::upgrade,
     process::{
         Pid,
@@ -49,7 +49,7 @@ pub fn check(blueprint: &Blueprint<'_>) -> Result<ExitCode> {
     let settings = blueprint.settings();
     settings.validate()?;
     if let Some(dir) = &settings.runtime_dir {
-        runtime_dir::check(dir)?;
+        runtime_dir::check(dir, privileges::settle(settings)?.master())?;
     }
     let addresses: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
     let how = match &settings.program {

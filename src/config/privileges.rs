@@ -20,8 +20,10 @@ pub fn settle(settings: &Settings) -> Result<Confinement> {
         let (text, remedy) = cause.parts();
         Error::usage(text).remedy(remedy)
     })?;
-    let files = [("log-file", &settings.log.file), ("pid-file", &settings.pid_file)];
-    let files = files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)));
+    // A master that drops itself writes its pid file as the user.
+    let pid_file = settings.pid_file.as_ref().filter(|_| confinement.master().is_none());
+    let files = [("log-file", settings.log.file.as_ref()), ("pid-file", pid_file)];
+    let files = files.into_iter().filter_map(|(flag, path)| Some((flag, path?.as_path())));
     let logs = settings.logs.iter().map(|path| ("access-log", path.as_path()));
     files.chain(logs).try_for_each(|(flag, path)| check(&confinement, flag, path))?;
     Ok(confinement)

@@ -2,15 +2,22 @@
 
 use std::{
     ffi::OsString,
-    fs::{DirBuilder, Metadata, Permissions},
+    fs::{DirBuilder, File, Metadata, Permissions},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown},
     path::{self, Path, PathBuf},
 };
 
-use nix::unistd::geteuid;
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+    unistd::geteuid,
+};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    process::privilege::Account,
+};
 
 /// What decides which directory it is when nobody names one.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +38,12 @@ impl Environment {
             xdg_runtime_dir: std::env::var_os("XDG_RUNTIME_DIR"),
             uid: geteuid().as_raw(),
         }
+    }
+
+    /// That of a server that becomes this user: of whoever starts it the login session says nothing.
+    #[must_use]
+    pub fn of_user(self, uid: u32) -> Self {
+        Self { xdg_runtime_dir: None, uid, ..self }
     }
 
     /// The directory that follows from it. A variable that is empty or holds a relative path counts as unset, as the
@@ -63,54 +76,64 @@ pub fn resolve(named: Option<&Path>, environment: &Environment) -> Result<PathBu
     }
 }
 
-/// Creates the runtime directory with mode 0700 where there is none, and refuses one that is not safely ours: whoever
-/// can write in it can put a file of their own where we expect a control socket or a pid file.
+/// Creates the runtime directory with mode 0700 where there is none, for its owner: us, or the user that this process is to
+/// become. Refuses one that is not safely the owner's: whoever can write in it can put a file of their own where we
+/// expect a control socket or a pid file.
 ///
 /// # Errors
 /// When it cannot be created, is no directory (a symbolic link is none), belongs to another user, or is writable by
 /// all.
-pub fn prepare(dir: &Path) -> Result<()> {
-    check(dir)?;
-    if dir.exists() { Ok(()) } else { create(dir) }
+pub fn prepare(dir: &Path, owner: Option<&Account>) -> Result<()> {
+    check(dir, owner)?;
+    if dir.exists() { Ok(()) } else { create(dir, owner) }
 }
 
 /// Says whether [`prepare`] would take this directory, without creating it.
 ///
 /// # Errors
 /// As [`prepare`], for a directory that exists.
-pub fn check(dir: &Path) -> Result<()> {
+pub fn check(dir: &Path, owner: Option<&Account>) -> Result<()> {
     match dir.symlink_metadata() {
-        Ok(found) => verify(dir, &found),
+        Ok(found) => verify(dir, &found, owner),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(refused("use", dir, cause)),
     }
 }
 
 /// Creates it, and its parents, whatever the umask says.
-fn create(dir: &Path) -> Result<()> {
+fn create(dir: &Path, owner: Option<&Account>) -> Result<()> {
     let create = || -> io::Result<Metadata> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let made = dir.symlink_metadata()?;
-        if made.is_dir() && made.uid() == geteuid().as_raw() && made.mode() & 0o777 != 0o700 {
-            std::fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let directory = File::from(open(dir, flags, Mode::empty())?);
+        let made = directory.metadata()?;
+        if made.uid() == geteuid().as_raw() {
+            directory.set_permissions(Permissions::from_mode(0o700))?;
+            if let Some(owner) = owner {
+                fchown(&directory, owner.user, owner.group())?;
+            }
         }
-        dir.symlink_metadata()
+        directory.metadata()
     };
     let made = create().map_err(|cause| refused("create", dir, cause))?;
     // Another process may have been quicker: what stands there now is looked at like any other.
-    verify(dir, &made)
+    verify(dir, &made, owner)
 }
 
 /// Says whether what was found there can be used, see [`prepare`].
-fn verify(dir: &Path, found: &Metadata) -> Result<()> {
+fn verify(dir: &Path, found: &Metadata, owner: Option<&Account>) -> Result<()> {
+    let uid = owner.and_then(|owner| owner.user).unwrap_or(geteuid().as_raw());
     let fault = if found.is_symlink() {
         "it is a symbolic link".to_owned()
     } else if !found.is_dir() {
         "it is not a directory".to_owned()
-    } else if found.uid() != geteuid().as_raw() {
-        format!("it belongs to user {}, not to us", found.uid())
+    } else if found.uid() != uid {
+        let whose = owner.map_or_else(|| "us".to_owned(), ToString::to_string);
+        format!("it belongs to user {}, not to {whose}", found.uid())
     } else if found.mode() & 0o002 != 0 {
         "everybody may write in it".to_owned()
+    } else if owner.is_some() {
+        return Ok(());
     } else {
         return writable(dir);
     };
@@ -165,9 +188,9 @@ mod tests {
     fn it_is_created_for_us_alone() {
         let parent = tempfile::tempdir().expect("a directory");
         let dir = parent.path().join("a/b");
-        prepare(&dir).expect("created");
+        prepare(&dir, None).expect("created");
         assert_eq!(dir.metadata().expect("there").mode() & 0o777, 0o700);
-        prepare(&dir).expect("found again");
+        prepare(&dir, None).expect("found again");
     }
 
     #[test]
@@ -180,7 +203,7 @@ mod tests {
         std::os::unix::fs::symlink(parent.path(), &link).expect("linked");
         fs::write(&file, "").expect("written");
         for dir in [open, link, file] {
-            let error = prepare(&dir).expect_err("refused");
+            let error = prepare(&dir, None).expect_err("refused");
             assert_eq!(error.exit_code(), 1);
             assert!(error.to_string().ends_with("(name another with --runtime-dir)"), "{error}");
         }

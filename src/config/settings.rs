@@ -22,7 +22,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     listener::Address,
-    process::{privilege::Privileges, program::Program},
+    process::{
+        privilege::{Master, Privileges},
+        program::Program,
+    },
 };
 
 /// Everything that a server is told. The defaults are the library's: no control socket, no pid file, no daemon.
@@ -161,6 +164,8 @@ impl Settings {
     /// # Errors
     /// A usage error that names the setting.
     pub fn check_successor(&self, next: &Self) -> Result<()> {
+        let (rights, rights_next) = (&self.privileges, &next.privileges);
+        let dropped = rights.master == Master::Drops;
         let differs = [
             ("name", next.name.is_some() && next.name != self.name),
             ("runtime-dir", next.runtime_dir != self.runtime_dir),
@@ -170,6 +175,9 @@ impl Settings {
             ("log-format", next.log.format != self.log.format),
             ("balance", next.balance != self.balance),
             ("daemon", next.daemon != self.daemon),
+            ("drop-master", rights_next.master != rights.master),
+            ("user", dropped && rights_next.user != rights.user),
+            ("group", dropped && rights_next.group != rights.group),
         ];
         match differs.iter().find(|(_, differs)| *differs) {
             Some((key, _)) => Err(Error::usage(format!("cannot change {key} by a reload"))

@@ -18,8 +18,10 @@ pub enum Report {
 /// What a master asks of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Open the log files again: they were renamed.
+    /// Open the log files again that the worker has opened itself: they were renamed.
     Reopen,
+    /// Write to another log file from now on: it comes along. The number says in place of which.
+    Log(u64),
     /// Accept, or leave the queue alone, from now on.
     Accept(Accepts),
     /// Take from the queue of another slot too: its socket comes along, and is one more at the listener with this number.
@@ -87,6 +89,7 @@ impl Message for Order {
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Reopen => vec![b'O'],
+            Self::Log(number) => [b"L", &number.to_ne_bytes()[..]].concat(),
             Self::Accept(Accepts::Yes) => vec![b'Y'],
             Self::Accept(Accepts::Paused) => vec![b'P'],
             Self::TakeOver { slot, listener } => {
@@ -99,6 +102,7 @@ impl Message for Order {
     fn decode(datagram: &[u8]) -> Option<Self> {
         match datagram {
             [b'O'] => Some(Self::Reopen),
+            [b'L', number @ ..] => Some(Self::Log(u64::from_ne_bytes(number.try_into().ok()?))),
             [b'Y'] => Some(Self::Accept(Accepts::Yes)),
             [b'P'] => Some(Self::Accept(Accepts::Paused)),
             [b'T', numbers @ ..] => {
@@ -128,7 +132,12 @@ mod tests {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }
         let slot = Slot::new(4096);
-        for order in [Order::Reopen, Order::TakeOver { slot, listener: 258 }, Order::GiveBack { slot }] {
+        for order in [
+            Order::Reopen,
+            Order::Log(u64::MAX - 1),
+            Order::TakeOver { slot, listener: 258 },
+            Order::GiveBack { slot },
+        ] {
             assert_eq!(Order::decode(&order.encode()), Some(order));
         }
     }
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn garbage_is_no_message() {
-        for garbage in [&b""[..], b"X", b"RR", b"O!", b"T1234", b"T1234567", b"G", b"G12345"] {
+        for garbage in [&b""[..], b"X", b"RR", b"O!", b"T1234", b"T1234567", b"G", b"G12345", b"L1234567"] {
             assert_eq!(Report::decode(garbage), None);
             assert_eq!(Order::decode(garbage), None);
         }

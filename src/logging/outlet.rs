@@ -92,6 +92,11 @@ impl Outlet {
         Self { file, way }
     }
 
+    /// Whether it is a file on a disk.
+    pub fn is_on_disk(&self) -> bool {
+        self.way == Way::Disk
+    }
+
     /// The longest line that is surely taken whole.
     pub fn longest(&self) -> usize {
         match self.way {
@@ -164,6 +169,12 @@ impl Outlet {
             self.file.seek(SeekFrom::Start(end - torn))?;
         }
         Ok(())
+    }
+}
+
+impl AsFd for Outlet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -43,8 +43,8 @@ pub enum Action {
     Tell(News),
     /// Say how the server stands.
     Report { caller: Caller },
-    /// Open the log files again, here and in every worker.
-    Reopen,
+    /// Open the log files again, here and in every worker; and say to who asked whether they could be.
+    Reopen { caller: Option<Caller> },
     /// A request came to its end.
     Answer { caller: Caller, verdict: Verdict },
     /// All children are gone: the master ends.

@@ -218,6 +218,14 @@ impl Children {
         }
     }
 
+    /// Sends an order to every child that listens, with a copy of a file.
+    pub fn lend_all(&self, order: Order, file: BorrowedFd<'_>) {
+        for process in self.processes.values() {
+            let sent = process.channel.as_ref().map_or(Ok(()), |channel| channel.send_with(&order, file));
+            process.note(sent);
+        }
+    }
+
     /// Sends an order to a child with a copy of a socket.
     ///
     /// # Errors
@@ -229,13 +237,8 @@ impl Children {
 
     /// Sends an order to a child.
     pub fn order(&self, id: ChildId, order: Order) {
-        if let Some(process) = self.processes.get(&id)
-            && let Some(channel) = &process.channel
-            && let Err(cause) = channel.send(&order)
-            // It has ended, and is not reaped yet.
-            && cause.kind() != io::ErrorKind::BrokenPipe
-        {
-            log::warn!("cannot send an order to pid {}: {cause}", process.pid);
+        if let Some(process) = self.processes.get(&id) {
+            process.note(process.channel.as_ref().map_or(Ok(()), |channel| channel.send(&order)));
         }
     }
 
@@ -300,6 +303,17 @@ impl Children {
 }
 
 impl Process {
+    /// Says of an order that it could not be sent.
+    fn note(&self, sent: io::Result<()>) {
+        match sent {
+            // It has ended, and is not reaped yet.
+            Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+                log::warn!("cannot send an order to pid {}: {cause}", self.pid);
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
     /// Reaps it, if it has ended. What a program leaves in its process group goes with it, and before it: once its
     /// leader is reaped the number may be a stranger's. A worker's connection processes have a lifeline of their own.
     fn reap(&self) -> Option<wait::Exit> {

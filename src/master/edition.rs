@@ -3,7 +3,7 @@
 //! A reload makes a new edition beside the old one. Until the new generation is trusted both are kept, so that either
 //! side can fork workers of its own kind; then the one that lost is let go.
 
-use std::{borrow::Borrow, rc::Rc};
+use std::{borrow::Borrow, rc::Rc, sync::Arc};
 
 use super::{
     policy::{Pausing, Policy},
@@ -13,6 +13,7 @@ use crate::{
     config::Range,
     ipc::ident::Generation,
     listener::{Address, Dealing, Listener},
+    logging::files::LogFile,
     process::{privilege::Confinement, program::Program},
     worker::{self, Serve, Taking},
 };
@@ -35,6 +36,9 @@ pub struct Edition<'a> {
     pub limits: worker::Limits,
     /// What its workers give up.
     pub confinement: Rc<Confinement>,
+    /// The logs that its workers write beside the common one, open.
+    #[expect(dead_code, reason = "they stay open as long as somebody holds them")]
+    pub logs: Vec<Arc<LogFile>>,
     /// What fills the slots.
     pub work: Work<'a>,
 }

@@ -21,6 +21,7 @@ mod edition;
 mod event;
 mod ledger;
 mod lending;
+mod logs;
 mod news;
 mod place;
 mod policy;

@@ -4,8 +4,8 @@
 //! the master's to call, once.
 
 use std::{
-    io,
-    os::fd::AsFd,
+    io, mem,
+    os::{fd::AsFd, unix::fs::fchown},
     path::{Path, PathBuf},
 };
 #[cfg(feature = "control")]
@@ -13,13 +13,17 @@ use {super::upgrade::State, crate::listener::packed::Packed};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::event::Queue;
+use super::{edition, event::Queue};
 use crate::{
     config::{Settings, runtime_dir},
     error::{Error, Result},
     ipc::{ident::Slot, notify},
     listener::{self, Address, BindError, Dealing, Listener, Queues, kept},
-    process::pidfile::{PidFile, PidFileError},
+    logging::files,
+    process::{
+        pidfile::{PidFile, PidFileError},
+        privilege::{Account, Confinement},
+    },
 };
 
 /// How many clients may wait to be accepted; the kernel cuts it to `net.core.somaxconn`. See listen(2).
@@ -49,9 +53,9 @@ impl Place {
     /// # Errors
     /// An address that cannot be listened on, a lock that another server holds, a runtime directory that cannot be
     /// used; each with its remedy.
-    pub fn take(settings: &Settings, dealing: Dealing) -> Result<Self> {
+    pub fn take(settings: &Settings, dealing: Dealing, confinement: &Confinement) -> Result<Self> {
         let mut place = Self::default();
-        match place.fill(settings, dealing) {
+        match place.fill(settings, dealing, confinement) {
             Ok(()) => Ok(place),
             Err(cause) => {
                 place.leave();
@@ -91,12 +95,17 @@ impl Place {
     }
 
     /// Addresses come first, since a name may be made of a port; then the lock, which says who may take the name.
-    fn fill(&mut self, settings: &Settings, dealing: Dealing) -> Result<()> {
+    fn fill(&mut self, settings: &Settings, dealing: Dealing, confinement: &Confinement) -> Result<()> {
+        if let Some(user) = confinement.master() {
+            self.take_as_root(settings, dealing, user)?;
+            confinement.drop_master().map_err(|cause| Error::failed(cause.to_string()))?;
+        }
         self.listen(&settings.listen, dealing)?;
+        self.listeners = edition::choose(&settings.listen, mem::take(&mut self.listeners));
         let port = self.listeners.first().and_then(|listener| listener.local().port());
         self.name = settings.name_with_port(port);
         if let Some(dir) = &settings.runtime_dir {
-            runtime_dir::prepare(dir)?;
+            runtime_dir::prepare(dir, None)?;
         }
         if let Some(path) = pid_path(settings, &self.name) {
             self.pid_file = Some(PidFile::create(path).map_err(|cause| unlocked(cause, &self.name))?);
@@ -106,6 +115,29 @@ impl Place {
             self.control = Some(listener::bind_private(&path, CALLERS).map_err(unbound)?);
         }
         Ok(())
+    }
+
+    /// What a master has before it becomes this user: addresses that may take root, and what it could not be given later. What
+    /// has a place in the file system comes after that, so that it is the user's and can be removed again.
+    fn take_as_root(&mut self, settings: &Settings, dealing: Dealing, user: &Account) -> Result<()> {
+        let ports: Vec<_> =
+            settings.listen.iter().filter(|address| !matches!(address, Address::Unix(_))).cloned().collect();
+        self.listen(&ports, dealing)?;
+        if let Some(dir) = &settings.runtime_dir {
+            runtime_dir::prepare(dir, Some(user))?;
+        }
+        let Account { user: Some(number), .. } = user else { return Ok(()) };
+        let given = |cause| Error::system(format!("give what the master has to {user}"), cause);
+        // A port may take root, and a group of sockets one owner.
+        for slot in 1..=settings.workers.range().most {
+            self.reach(Slot::new(slot)).map_err(given)?;
+        }
+        let sockets = self.listeners.iter().flat_map(Listener::sockets);
+        sockets
+            .map(|socket| fchown(socket, Some(*number), None))
+            .collect::<io::Result<()>>()
+            .map_err(given)?;
+        files::all().iter().try_for_each(|log| log.give_to(*number, user.group())).map_err(given)
     }
 
     /// Listens on those of the addresses on which it does not yet, or on none of them.
@@ -153,19 +185,23 @@ impl Place {
             let text = format!("cannot serve {} with one queue: it has one for each slot", listener.local());
             return Err(Error::usage(text).remedy("put balance back, or stop the server and start it"));
         }
-        for listener in std::mem::take(&mut self.listeners) {
+        for listener in mem::take(&mut self.listeners) {
             let queues = dealing.at(listener.address());
             self.listeners.push(listener.with(queues));
         }
         Ok(())
     }
 
-    /// Sees to it that this slot has a socket at each listener where every slot has its own.
+    /// Sees to it that this slot has a socket at each listener where every slot has its own. Where a master that has dropped
+    /// itself may bind no more, the slot shares the queue of the first.
     ///
     /// # Errors
     /// Those of socket(2) and bind(2).
     pub fn reach(&mut self, slot: Slot) -> io::Result<()> {
-        self.listeners.iter_mut().try_for_each(|listener| listener.reach(slot.number(), BACKLOG))
+        self.listeners.iter_mut().try_for_each(|listener| match listener.reach(slot.number(), BACKLOG) {
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            reached => reached,
+        })
     }
 
     /// How many slots have a socket of their own; none where all share one.
@@ -196,7 +232,7 @@ impl Place {
     pub fn entrust(&mut self) {
         let name = |listener: &Listener| kept::name(listener.address());
         let names: Vec<_> = self.listeners.iter().filter_map(name).collect();
-        let mut before = std::mem::replace(&mut self.entrusted, names.clone());
+        let mut before = mem::replace(&mut self.entrusted, names.clone());
         before.extend(kept::drop_rest());
         let count = |among: &[String], name: &String| among.iter().filter(|other| *other == name).count();
         let mut gone: Vec<_> =

@@ -48,13 +48,17 @@ impl Known<'_> {
             model: self.edition.work.model().to_owned(),
             uptime_s: seconds(now.since(self.began)),
             generation: supervisor.generation().number(),
-            master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe() },
+            master: Master { pid: nix::unistd::getpid().as_raw(), exe: exe(), user: self.user() },
             listeners: self.listeners(),
             workers,
             range: range(supervisor.range()),
             counters: counters(supervisor),
             last_exits: last_exits(supervisor, now),
         }
+    }
+
+    fn user(&self) -> Option<String> {
+        self.edition.confinement.master().map(ToString::to_string)
     }
 
     fn listeners(&self) -> Vec<Listener> {

@@ -24,7 +24,6 @@ use super::{
 use crate::{
     error,
     ipc::{ident::Generation, message::Order, scoreboard::Scoreboard},
-    logging,
     process::{Pid, clock::Time, lifeline::Lifeline},
 };
 #[cfg(feature = "control")]
@@ -174,7 +173,12 @@ impl<'a> World<'a> {
                     self.programs.old = None;
                 }
             }
-            Action::Reopen => self.reopen(),
+            #[cfg(feature = "control")]
+            Action::Reopen { caller: Some(caller) } => {
+                let verdict = self.reopen();
+                self.answer(caller, &answer_of(verdict));
+            }
+            Action::Reopen { .. } => drop(self.reopen()),
             #[cfg(feature = "control")]
             Action::Answer { caller, verdict } => self.answer(caller, &answer_of(verdict)),
             #[cfg(feature = "control")]
@@ -252,13 +256,6 @@ impl<'a> World<'a> {
         self.editions.retire(generation);
         let editions = &self.editions;
         self.place.keep(|address| editions.listeners_at(address));
-    }
-
-    fn reopen(&self) {
-        if let Err(cause) = logging::reopen() {
-            log::error!("cannot open the log again: {cause} (the old file is still written to)");
-        }
-        self.children.order_all(Order::Reopen);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use nix::{
     sys::{
         prctl,
-        signal::{SigSet, Signal},
+        signal::{SigSet, Signal, kill},
         signalfd::{SfdFlags, SignalFd},
     },
     unistd::{getpid, getppid},
@@ -55,6 +55,22 @@ pub fn bind_to_parent(parent: Pid) -> bool {
     // A kernel that refuses leaves the lifeline, which says the same a little later.
     let _ = prctl::set_pdeathsig(Signal::SIGTERM);
     getppid() == parent
+}
+
+/// Does something that takes back the wish to hear of the parent's death, and wishes it again, if there was one. A
+/// parent that died meanwhile is heard of, too. prctl(2).
+///
+/// # Errors
+/// Those of what is done.
+pub fn still_bound(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let (wish, parent) = (prctl::get_pdeathsig().ok().flatten(), getppid());
+    act()?;
+    let Some(wish) = wish else { return Ok(()) };
+    prctl::set_pdeathsig(wish)?;
+    if getppid() != parent {
+        kill(getpid(), wish)?;
+    }
+    Ok(())
 }
 
 /// Whether this process is handed the orphans of others: as process 1 of its namespace, or as a subreaper. prctl(2).

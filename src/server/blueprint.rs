@@ -1,11 +1,12 @@
 //! Settings and an application, made into what a generation of workers runs with.
 
-use std::{fmt, io, rc::Rc};
+use std::{fmt, io, path::Path, rc::Rc, sync::Arc};
 
 use crate::{
     config::{Balance, Limits, Model, Reap, Settings, privileges},
     error::{Error, Result},
     listener::{Dealing, Queues},
+    logging::files::{self, LogFile},
     master::{Edition, Policy, Protocols, RespawnPolicy, Work},
     process::program::Program,
     session::Application,
@@ -178,6 +179,7 @@ impl<'a> Blueprint<'a> {
             workers: self.settings.workers.range(),
             policy: policy(&self.settings, &self.work),
             limits: client_limits(&self.settings.limits),
+            logs: self.settings.logs.iter().map(|path| open(path)).collect::<Result<_>>()?,
             work: self.work.clone(),
         })
     }
@@ -187,6 +189,14 @@ impl fmt::Debug for Blueprint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blueprint").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// Opens a log of workers, which may not be able to do so themselves.
+fn open(path: &Path) -> Result<Arc<LogFile>> {
+    files::open(path).map_err(|cause| {
+        Error::system(format!("open access log {}", path.display()), cause)
+            .remedy("name another with --access-log; - is standard output")
+    })
 }
 
 fn policy(Settings { limits, recycling, .. }: &Settings, work: &Work<'_>) -> Policy {

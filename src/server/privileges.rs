@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::Server;
-use crate::error::Error;
 #[cfg(feature = "sandbox")]
 use crate::process::sandbox::Sandbox;
+use crate::{error::Error, process::privilege::Master};
 
 impl Server<'_> {
     /// Runs workers as this user, by name or number, in all the groups that it is in; only root can. The master stays
@@ -26,6 +26,14 @@ impl Server<'_> {
     #[must_use]
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.settings.privileges.group = Some(group.into());
+        self
+    }
+
+    /// Has the master become the user of its workers as well, for good, once it listens and before it forks. Its pid file and
+    /// control socket are that user's; a reload can bind and open what the user may.
+    #[must_use]
+    pub fn drop_master(mut self) -> Self {
+        self.settings.privileges.master = Master::Drops;
         self
     }
 

@@ -68,7 +68,7 @@ impl<'x> Start<'x> {
         let inherited = prepare_process()?;
         let instruments = self.instruments(inherited)?;
         let edition = self.blueprint.edition()?;
-        let place = Place::take(&self.blueprint.settings, self.blueprint.dealing())?;
+        let place = Place::take(&self.blueprint.settings, self.blueprint.dealing(), &edition.confinement)?;
         let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
         (self.on_bound)(&name).and_then(|()| estate.open(&name)).inspect_err(|_| place.leave())?;
         show("master", &place.name);
@@ -101,7 +101,12 @@ impl<'x> Start<'x> {
         show("trial", &place.name);
         self.on_event = Box::new(|_| ());
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
-        let plan = Plan { generation: Generation::FIRST, edition: self.blueprint.edition()?, place };
+        let edition = self.blueprint.edition()?;
+        if edition.confinement.master().is_some_and(|user| !user.is_ours()) {
+            return Err(Error::failed("cannot drop the master by an upgrade: what it has is root's")
+                .remedy("stop the server and start it"));
+        }
+        let plan = Plan { generation: Generation::FIRST, edition, place };
         Ok(Master::rehearse(plan, instruments, hooks, rehearsal.clone()).run())
     }
 
@@ -174,8 +179,8 @@ fn renewing<'x>(settings: Settings, mut renew: OnRenewal<'x>) -> OnReload<'x> {
             Ok(Edition { workers, confinement, ..edition.clone() })
         }
         Renewal::Blueprint(blueprint) => {
-            blueprint.settings.validate()?;
             settings.check_successor(&blueprint.settings)?;
+            blueprint.settings.validate()?;
             blueprint.edition()
         }
     })

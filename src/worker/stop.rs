@@ -25,7 +25,10 @@ use crate::{
         ident::Slot,
         message::{Accepts, Order, Report},
     },
-    logging,
+    logging::{
+        self,
+        files::{self, Number},
+    },
     process::{Pid, lifeline::Tether, signal::StopFlag},
 };
 
@@ -183,17 +186,20 @@ impl Stop {
         match &self.boss {
             Boss::Worker(pipe) => self.hear_for_good(pipe.fd(), &self.told),
             Boss::Master(channel) => loop {
-                let (received, socket) = channel.receive_with();
+                let (received, carried) = channel.receive_with();
                 match received {
                     Received::Message(Order::TakeOver { slot, listener }) => {
                         let listener = listener as usize;
-                        let errand = socket.map(|socket| Errand::TakeOver { slot, listener, socket });
+                        let errand = carried.map(|socket| Errand::TakeOver { slot, listener, socket });
                         self.errands_ahead().extend(errand);
                     }
                     Received::Message(Order::GiveBack { slot }) => {
                         self.errands_ahead().push(Errand::GiveBack { slot });
                     }
-                    Received::Message(Order::Reopen) => reopen(),
+                    Received::Message(Order::Reopen) => heed(logging::reopen()),
+                    Received::Message(Order::Log(number)) => {
+                        heed(carried.map_or(Ok(()), |file| files::replace(Number(number), file)));
+                    }
                     Received::Message(Order::Accept(accepts)) => {
                         self.paused.store(accepts == Accepts::Paused, Ordering::Relaxed);
                     }
@@ -236,9 +242,10 @@ impl Stop {
     }
 }
 
-fn reopen() {
-    if let Err(error) = logging::reopen() {
-        log::error!(target: logging::TARGET, "cannot open the log again: {error}");
+/// Says what has become of a log that could not be opened again.
+fn heed(opened: io::Result<()>) {
+    if let Err(error) = opened {
+        log::error!(target: logging::TARGET, "cannot open the log again: {error} (the old file is still written to)");
     }
 }
 

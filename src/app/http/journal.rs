@@ -1,25 +1,24 @@
 //! The access log: one line for each answer, written by one write(2) for all that were made together.
 //!
-//! Each worker opens the file for itself, as the user that it runs as, and appends (`O_APPEND`): so lines of several
-//! workers never mix. Nothing that goes wrong here makes a client wait: a full disk, or a reader that is gone or slow,
+//! The file is opened by the master where it knows of it, else by each worker, and appended to (`O_APPEND`): so lines of
+//! several workers never mix. Nothing that goes wrong here makes a client wait: a full disk, or a reader that is gone or slow,
 //! costs lines. The log says so, and how many there were as soon as lines are taken again.
 
 use std::{
     cell::{Cell, RefCell},
-    fs::OpenOptions,
     io::{self, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use log::Level;
-use nix::fcntl::OFlag;
 
 use crate::{
     logging::{
         self,
+        files::{self, LogFile},
         lost::Lost,
         outlet::{Outlet, PIECE},
     },
@@ -62,13 +61,20 @@ enum Target {
     File(PathBuf),
 }
 
+/// Where an access log goes that is open.
+#[derive(Debug)]
+enum Open {
+    Output(Arc<Mutex<Outlet>>),
+    File(Arc<LogFile>),
+}
+
 /// An access log that is open.
 #[derive(Debug)]
 pub(super) struct Journal {
     format: AccessFormat,
     /// Lines that are not written yet.
     lines: RefCell<Vec<u8>>,
-    outlet: Arc<Mutex<Outlet>>,
+    outlet: Open,
     /// When this process last said that lines are lost, or were.
     told: Cell<Option<Time>>,
 }
@@ -102,38 +108,30 @@ impl AccessLog {
         Self { target: Target::Output(outlet), format }
     }
 
-    /// Opens it in this process, and again when the log files are to be opened again.
+    /// Opens it in this process, unless its master has done so already.
     pub(super) fn open(&self) -> io::Result<Journal> {
         let outlet = match &self.target {
-            Target::Output(outlet) => outlet
-                .clone()
-                .ok_or_else(|| io::Error::other("cannot write the access log: standard output is closed"))?,
-            Target::File(path) => Arc::new(Mutex::new(append(path).map_err(|cause| {
+            Target::Output(outlet) => {
+                Open::Output(outlet.clone().ok_or_else(|| {
+                    io::Error::other("cannot write the access log: standard output is closed")
+                })?)
+            }
+            Target::File(path) => Open::File(files::open(path).map_err(|cause| {
                 io::Error::new(cause.kind(), format!("cannot open access log {}: {cause}", path.display()))
-            })?)),
+            })?),
         };
-        if let Target::File(path) = &self.target {
-            let (path, outlet) = (path.clone(), Arc::clone(&outlet));
-            logging::on_reopen(move || {
-                *lock(&outlet) = append(&path)?;
-                Ok(())
-            });
-        }
         Ok(Journal { format: self.format, lines: RefCell::default(), outlet, told: Cell::new(None) })
     }
 }
 
-/// Opens a file for appending. A FIFO without a reader is an error, and a full one loses lines: neither is waited for.
-fn append(path: &Path) -> io::Result<Outlet> {
-    let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    Outlet::in_file(
-        OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(path)?,
-    )
-}
-
-/// The open log; a panic while it was held changes nothing about it.
-fn lock(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
-    outlet.lock().unwrap_or_else(PoisonError::into_inner)
+impl Open {
+    /// Where it goes; a panic while that was held changes nothing about it.
+    fn outlet(&self) -> MutexGuard<'_, Outlet> {
+        match self {
+            Self::Output(outlet) => outlet.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::File(file) => file.outlet(),
+        }
+    }
 }
 
 /// What is known of an answer beside its request.
@@ -178,7 +176,7 @@ impl Journal {
 
     /// Adds a line. One that a pipe would not take whole has what the client wrote cut, as little as need be.
     fn add(&self, lines: &mut Vec<u8>, entry: &Entry<'_>) {
-        let (before, longest) = (lines.len(), lock(&self.outlet).longest());
+        let (before, longest) = (lines.len(), self.outlet.outlet().longest());
         for most in [usize::MAX, 1024, 512, 256, 128, 64] {
             lines.truncate(before);
             let entry = entry.cut(most);
@@ -205,7 +203,7 @@ impl Journal {
             return;
         }
         let flowed = !LOST.any();
-        let written = lock(&self.outlet).write(lines, &LOST);
+        let written = self.outlet.outlet().write(lines, &LOST);
         if (flowed && written.is_ok()) || self.told.get().is_some_and(|told| Time::now().since(told) < SELDOM)
         {
             return;

@@ -40,9 +40,10 @@ fn headline(document: &StatusDocument, coloured: bool) -> String {
     };
     let state = if coloured { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() };
     format!(
-        "{} is {state}: master {}, {}, {} model, generation {}, up {}\n",
+        "{} is {state}: master {}{}, {}, {} model, generation {}, up {}\n",
         printable(&document.name),
         document.master.pid,
+        document.master.user.iter().map(|user| format!(" as {}", printable(user))).collect::<String>(),
         workers_in_words(document),
         printable(&document.model),
         document.generation,
@@ -171,7 +172,7 @@ mod tests {
             model: "event".into(),
             uptime_s: 11_040.0,
             generation: 2,
-            master: Master { pid: 4711, exe: None },
+            master: Master { pid: 4711, exe: None, user: None },
             listeners: vec![Listener {
                 address: "127.0.0.1:8080".into(),
                 protocol: "http".into(),

@@ -14,7 +14,7 @@ pub fn status() -> StatusDocument {
         model: "event".into(),
         uptime_s: 3725.0,
         generation: 2,
-        master: Master { pid: 100, exe: None },
+        master: Master { pid: 100, exe: None, user: None },
         listeners: vec![Listener {
             address: "127.0.0.1:8080".into(),
             protocol: "http".into(),

@@ -75,6 +75,9 @@ pub struct Master {
     pub pid: i32,
     /// The binary that it runs.
     pub exe: Option<String>,
+    /// The user that it has become; null if it stays who started it.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// One listening socket.
@@ -208,7 +211,7 @@ pub(super) mod tests {
             model: "event".into(),
             uptime_s: 12.5,
             generation: 2,
-            master: Master { pid: 4242, exe: Some("/usr/bin/forkd".into()) },
+            master: Master { pid: 4242, exe: Some("/usr/bin/forkd".into()), user: None },
             listeners: vec![Listener {
                 address: "127.0.0.1:8080".into(),
                 protocol: "http".into(),
@@ -234,7 +237,7 @@ pub(super) mod tests {
         let document = serde_json::to_value(document()).unwrap();
         let expected = json!({
             "name": "http-8080", "version": "0.1.0", "state": "running", "model": "event", "uptime_s": 12.5,
-            "generation": 2, "range": [2, 8], "master": { "pid": 4242, "exe": "/usr/bin/forkd" },
+            "generation": 2, "range": [2, 8], "master": { "pid": 4242, "exe": "/usr/bin/forkd", "user": null },
             "listeners": [{ "address": "127.0.0.1:8080", "protocol": "http", "queue": 0, "backlog": null }],
             "workers": [{
                 "slot": 1, "pid": 4243, "generation": 2, "state": "busy", "age_s": 1.5, "accepted": 3, "share": 0.25, "active": 1,

@@ -19,10 +19,7 @@ impl Supervisor {
     pub(super) fn asked(&mut self, request: Request, caller: Option<Caller>) {
         match request {
             Request::Status => self.actions.extend(caller.map(|caller| Action::Report { caller })),
-            Request::Reopen => {
-                self.actions.push(Action::Reopen);
-                self.grant(caller, "logs opened again");
-            }
+            Request::Reopen => self.actions.push(Action::Reopen { caller }),
             Request::Stop(pace) => self.asked_to_stop(pace, caller),
             // timeout(1) sends CONT behind its TERM, lest a stopped program miss that: it asks for nothing.
             Request::Resume if self.is_stopping() && caller.is_none() => {}

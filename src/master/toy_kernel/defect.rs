@@ -71,7 +71,7 @@ impl ToyKernel {
             | Action::Prepare { .. }
             | Action::Try { .. }
             | Action::EndTrial
-            | Action::Reopen
+            | Action::Reopen { .. }
             | Action::Accept { .. }
             | Action::CloseListeners
             | Action::AnnounceReady

@@ -282,10 +282,10 @@ impl ToyKernel {
             }
             Action::AnnounceReady => self.announced += 1,
             Action::Finish(ending) => self.ending = Some(ending),
-            Action::Report { caller } => {
+            Action::Report { caller } | Action::Reopen { caller: Some(caller) } => {
                 self.owed.remove(&caller);
             }
-            Action::Reopen | Action::Tell(_) => {}
+            Action::Reopen { caller: None } | Action::Tell(_) => {}
         }
         Ok(None)
     }

@@ -1,6 +1,6 @@
 //! Whom a worker becomes: names to numbers, in the master, before there is a fork or another root.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
@@ -61,6 +61,12 @@ impl Account {
     pub fn is_ours(&self) -> bool {
         let user = self.user.is_none_or(|user| Uid::effective().as_raw() == user);
         user && self.group() == Some(Gid::effective().as_raw())
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
     }
 }
 

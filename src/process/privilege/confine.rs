@@ -15,7 +15,7 @@ use nix::{
     sys::stat::{Mode, fstat},
 };
 
-use super::{Confinement, words};
+use super::{Account, Confinement, Master, words};
 #[cfg(feature = "sandbox")]
 use crate::{process::sandbox::Sandbox, sys::probe};
 use crate::{
@@ -35,7 +35,9 @@ const DEEPEST: usize = 4096;
 impl Confinement {
     /// Whether there is nothing to give up.
     pub fn is_none(&self) -> bool {
-        *self == Self { serves: self.serves.clone(), forks: self.forks, ..Self::default() }
+        let kept = Self { serves: self.serves.clone(), forks: self.forks, ..Self::default() };
+        // What the master has become its workers are born as.
+        *self == Self { account: self.account.clone().filter(|_| self.drops()), master: self.master, ..kept }
     }
 
     /// Enters it, for good; `parent` is the process whose death this one must hear of.
@@ -73,13 +75,39 @@ impl Confinement {
         self.serves.iter().zip(&served).try_for_each(|(path, directory)| self.can_read(path, directory))
     }
 
+    /// Has the master become the user of its workers, for good, once it has what takes root: from here on it can open what
+    /// that user may. It goes on hearing of its parent's death, if it did.
+    ///
+    /// # Errors
+    /// When something cannot be given up, or could be had back. The process must end then.
+    pub fn drop_master(&self) -> io::Result<()> {
+        spawn::single_threaded().map_err(|threads| {
+            io::Error::other(format!("cannot give up privileges: {threads} (start threads in the workers)"))
+        })?;
+        let account = self.account.as_ref().filter(|_| self.drops());
+        let groups = account.map(|account| Groups::new(account.groups.clone()));
+        let descent =
+            Descent { groups, user: account.and_then(|account| account.user), ..Descent::default() };
+        death::still_bound(|| Ok(descent.descend()?))
+    }
+
+    /// Whether the master becomes the user of its workers.
+    fn drops(&self) -> bool {
+        self.master == Master::Drops
+    }
+
+    /// Whom the master becomes, if it does; it may be that one already.
+    pub fn master(&self) -> Option<&Account> {
+        self.account.as_ref().filter(|_| self.drops())
+    }
+
     /// What it means for the kernel.
     ///
     /// # Errors
     /// For a path that no system call can take.
     pub fn descent(&self) -> io::Result<Descent> {
         let root = self.root.as_ref().map(|root| CString::new(root.as_os_str().as_bytes())).transpose()?;
-        let account = self.account.as_ref();
+        let account = self.account.as_ref().filter(|_| !self.drops());
         let (ruleset, filters) = self.fences()?;
         Ok(Descent {
             limits: self.limits.iter().map(|limit| limit.raw()).collect(),

@@ -2,10 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use nix::{
-    sys::resource::{Resource, getrlimit},
-    unistd::geteuid,
-};
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::PrivilegeError;
 
@@ -50,13 +47,13 @@ impl ResourceLimit {
         self.resource == Resource::RLIMIT_NOFILE
     }
 
-    /// Whether it can be set at all by a child of this process.
+    /// Whether it can be set at all by a child of this process, which may be root or not by then.
     ///
     /// # Errors
-    /// When it is above the hard limit, and this is not root.
-    pub fn check(self) -> Result<(), PrivilegeError> {
+    /// When it is above the hard limit, and that takes root.
+    pub(super) fn check(self, is_root: bool) -> Result<(), PrivilegeError> {
         let (_, hard) = getrlimit(self.resource).unwrap_or((u64::MAX, u64::MAX));
-        if self.hard <= hard || geteuid().is_root() {
+        if self.hard <= hard || is_root {
             return Ok(());
         }
         let text = format!("cannot set the limit {self}: the hard limit is {hard}");

@@ -5,6 +5,8 @@
 //! opens what it needs as the master is (its directory, its logs, its store); then it enters the confinement, finds
 //! itself unable to leave it, and only then says that it is ready.
 //!
+//! With [`Master::Drops`] it is the master that becomes the user, once it has its addresses and logs; its workers are born so.
+//!
 //! ```text
 //! fork ─► open ─► limits ─► root ─► groups ─► user ─► capabilities ─► proof ─► ready
 //! ```
@@ -40,6 +42,18 @@ pub struct Privileges {
     pub sandbox: Option<Sandbox>,
     /// Whether they fork.
     pub forks: bool,
+    /// What becomes of the master.
+    pub master: Master,
+}
+
+/// Who the master is once it has what it needs of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Master {
+    /// It stays who it was.
+    #[default]
+    Stays,
+    /// It becomes the user of its workers, before it forks the first.
+    Drops,
 }
 
 /// The same in numbers: what a worker does to itself, once.
@@ -52,6 +66,7 @@ pub struct Confinement {
     #[cfg(feature = "sandbox")]
     sandbox: Option<Sandbox>,
     forks: bool,
+    master: Master,
 }
 
 /// Why workers cannot give up what they should, and what to do about it.
@@ -69,14 +84,19 @@ impl Privileges {
     /// to serve that lies outside of that.
     pub fn settle(&self) -> Result<Confinement, PrivilegeError> {
         let account = Account::find(self.user.as_deref(), self.group.as_deref())?;
-        let account = account.filter(|account| geteuid().is_root() || !account.is_ours());
-        if let Some(account) = account.as_ref().filter(|_| !geteuid().is_root()) {
+        let is_root = geteuid().is_root();
+        let drops = self.master == Master::Drops;
+        let account = account.filter(|account| is_root || drops || !account.is_ours());
+        if let Some(account) = account.as_ref().filter(|account| !is_root && !account.is_ours()) {
             return Err(PrivilegeError::new(
                 format!("cannot run workers as {}: only root can become somebody else", account.name),
                 "start it as root, or leave --user and --group out",
             ));
         }
-        self.limits.iter().try_for_each(|limit| limit.check())?;
+        if drops {
+            self.check_master()?;
+        }
+        self.limits.iter().try_for_each(|limit| limit.check(is_root && !drops))?;
         let root = self.root()?;
         #[cfg(feature = "sandbox")]
         if let Some(Err(cause)) = self.sandbox.as_ref().map(Sandbox::gaps) {
@@ -91,7 +111,34 @@ impl Privileges {
             #[cfg(feature = "sandbox")]
             sandbox: self.sandbox.clone(),
             forks: self.forks,
+            master: self.master,
         })
+    }
+
+    /// The number of the user that the master becomes, if it does and there is one of that name.
+    pub fn master_to_be(&self) -> Option<u32> {
+        let user = self.user.as_deref().filter(|_| self.master == Master::Drops)?;
+        Account::find(Some(user), self.group.as_deref()).ok().flatten()?.user
+    }
+
+    /// Whether a master can become the user of its workers: they could not give up anything more by then.
+    fn check_master(&self) -> Result<(), PrivilegeError> {
+        if self.user.is_none() {
+            return Err(PrivilegeError::new(
+                "cannot drop the master: nobody says who it is to be",
+                "add --user",
+            ));
+        }
+        match &self.root {
+            Some(root) => Err(PrivilegeError::new(
+                format!(
+                    "cannot drop the master and have workers with the root {}: only root can enter it",
+                    root.display()
+                ),
+                "leave out --drop-master, or --chroot; --sandbox needs no root",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The root to be, without symbolic links.
