@@ -14,9 +14,10 @@ pub(crate) mod outlet;
 
 use std::{
     fmt, io,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use files::LogFile;
 use log::{Level, Record, kv::Value};
 
 /// The target of every record of ours.
@@ -49,7 +50,12 @@ pub fn on_reopen(reopen: impl FnMut() -> io::Result<()> + Send + 'static) {
 /// # Errors
 /// When a file cannot be opened, the first that cannot; the old one is then still written to.
 pub fn reopen() -> io::Result<()> {
-    let files = files::all().into_iter().filter(|file| file.is_own()).map(|file| file.reopen());
+    reopen_these(&files::all().into_iter().filter(|file| file.is_own()).collect::<Vec<_>>())
+}
+
+/// Opens these log files again, and does what [`on_reopen`] has said; see [`reopen`].
+pub(crate) fn reopen_these(files: &[Arc<LogFile>]) -> io::Result<()> {
+    let files = files.iter().map(|file| file.reopen());
     let mut others = REOPEN.lock().unwrap_or_else(PoisonError::into_inner);
     files.chain(others.iter_mut().map(|reopen| reopen())).fold(Ok(()), io::Result::and)
 }

@@ -2,8 +2,11 @@
 
 use std::os::fd::AsFd;
 
+#[cfg(feature = "control")]
+use super::world::answer_of;
 use super::{
     action::{Outcome, Verdict},
+    event::Caller,
     world::World,
 };
 use crate::{
@@ -12,11 +15,23 @@ use crate::{
 };
 
 impl World<'_> {
+    /// Opens the log files again, and says to who asked whether they could be.
+    pub(super) fn reopen(&mut self, caller: Option<Caller>) {
+        let verdict = self.hand_out_logs();
+        #[cfg(feature = "control")]
+        if let Some(caller) = caller {
+            self.answer(caller, &answer_of(verdict));
+        }
+        #[cfg(not(feature = "control"))]
+        let _ = (caller, verdict);
+    }
+
     /// Opens the log files again and gives each worker a copy: it may have become somebody else, or have another root.
     /// Whoever has not heard of it yet goes on in the old file.
-    pub(super) fn reopen(&self) -> Verdict {
-        let opened = logging::reopen();
-        for file in files::all() {
+    fn hand_out_logs(&self) -> Verdict {
+        let logs = files::all();
+        let opened = logging::reopen_these(&logs);
+        for file in logs {
             let order = Order::Log(file.number().0);
             self.children.lend_all(order, file.outlet().as_fd());
         }

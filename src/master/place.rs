@@ -132,11 +132,8 @@ impl Place {
         for slot in 1..=settings.workers.range().most {
             self.reach(Slot::new(slot)).map_err(given)?;
         }
-        let sockets = self.listeners.iter().flat_map(Listener::sockets);
-        sockets
-            .map(|socket| fchown(socket, Some(*number), None))
-            .collect::<io::Result<()>>()
-            .map_err(given)?;
+        let mut sockets = self.listeners.iter().flat_map(Listener::sockets);
+        sockets.try_for_each(|socket| fchown(socket, Some(*number), None)).map_err(given)?;
         files::all().iter().try_for_each(|log| log.give_to(*number, user.group())).map_err(given)
     }
 

@@ -173,12 +173,7 @@ impl<'a> World<'a> {
                     self.programs.old = None;
                 }
             }
-            #[cfg(feature = "control")]
-            Action::Reopen { caller: Some(caller) } => {
-                let verdict = self.reopen();
-                self.answer(caller, &answer_of(verdict));
-            }
-            Action::Reopen { .. } => drop(self.reopen()),
+            Action::Reopen { caller } => self.reopen(caller),
             #[cfg(feature = "control")]
             Action::Answer { caller, verdict } => self.answer(caller, &answer_of(verdict)),
             #[cfg(feature = "control")]
@@ -285,7 +280,7 @@ impl<'a> World<'a> {
         status::Known { place, edition: editions.newest(), children, scoreboard, began: *began }
     }
 
-    fn answer(&mut self, caller: Caller, answer: &Answer) {
+    pub(super) fn answer(&mut self, caller: Caller, answer: &Answer) {
         if let Some(sources) = &mut self.sources {
             sources.desk().answer(caller, answer);
         }
@@ -304,7 +299,7 @@ impl Edition<'_> {
 }
 
 #[cfg(feature = "control")]
-fn answer_of(Verdict { outcome, text }: Verdict) -> Answer {
+pub fn answer_of(Verdict { outcome, text }: Verdict) -> Answer {
     match outcome {
         Outcome::Done => Answer::done(text),
         Outcome::Failed => Answer::failed(text),

@@ -30,7 +30,7 @@ fn the_access_log_is_rotated_under_load_and_no_line_is_lost() {
         for model in ["event", "blocking"] {
             let launch = Launch::http().workers(2).args(flags.iter().copied()).args(["--model", model]);
             let log = launch.folder().join("access");
-            let server = launch.args(["--access-log", log.to_str().unwrap()]).start();
+            let server = launch.clone().args(["--access-log", log.to_str().unwrap()]).start();
             let load = Load::start(server.address(), "/hello.txt", HELLO);
             let mut files = vec![log.clone()];
             for round in 1..=5 {
