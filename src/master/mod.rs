@@ -30,6 +30,7 @@ mod protocols;
 mod respawn;
 mod share;
 mod slot;
+mod slots;
 mod sources;
 #[cfg(feature = "control")]
 mod status;

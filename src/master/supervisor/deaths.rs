@@ -9,7 +9,7 @@ use crate::master::{
     event::ChildId,
     ledger::{epitaph, expectation},
     respawn::Response,
-    slot::{Child, Stage},
+    slot::{Child, Place, Stage},
 };
 use crate::process::{Pid, exit::ExitStatus};
 
@@ -18,7 +18,9 @@ impl Supervisor {
         let Some(child) = self.child_mut(id) else { return };
         child.pid = Some(pid);
         let who = child.who();
-        self.slots[id.slot.index()].respawn.forked();
+        if let Some(place) = self.slots.touch(id.slot.index()) {
+            place.respawn.forked();
+        }
         self.ledger.spawned += 1;
         self.tell(News::Spawned { who });
     }
@@ -34,7 +36,7 @@ impl Supervisor {
             // A server that cannot start should say so, not try for ever.
             self.mourn(&child, None, cause);
         } else if self.is_wanted(&child) {
-            let place = &mut self.slots[id.slot.index()];
+            let Some(place) = self.slots.touch(id.slot.index()) else { return };
             let delay = place.respawn.fork_failed(self.now, &self.policy.respawn, &mut self.dice);
             self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay });
         }
@@ -93,7 +95,7 @@ impl Supervisor {
 
     /// Counts a death against its slot.
     pub(super) fn mourn(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
-        let respawn = &mut self.slots[child.id.slot.index()].respawn;
+        let Some(Place { respawn, .. }) = self.slots.touch(child.id.slot.index()) else { return };
         let response = respawn.died(self.now, ready_for, why, &self.policy.respawn, &mut self.dice);
         let (who, deaths) = (child.who(), respawn.deaths());
         match response {

@@ -2,8 +2,9 @@
 //!
 //! [`Supervisor::step`] takes one event and the time, and says what is to be done. It has no clock, no randomness but
 //! the seed it was given, reads nothing and forks nobody. After every event it enforces the limits that have passed,
-//! *reconciles* (compares each slot with what should fill it and starts or stops the difference) and settles what
-//! came to its end. So there is one place where a worker is spawned and one where it is drained, whatever the reason.
+//! *reconciles* (compares each slot that this touched with what should fill it and starts or stops the difference) and
+//! settles what came to its end. So there is one place where a worker is spawned and one where it is drained, whatever
+//! the reason.
 //!
 //! ```text
 //!            Spawned              Ready            successor ready, scale down, stop
@@ -35,7 +36,8 @@ use super::{
     policy::Policy,
     respawn::{Dice, Respawn},
     share::Share,
-    slot::{Child, Place, Stage, slot_at},
+    slot::{Child, Stage, slot_at},
+    slots::{Mark, Slots, Wish},
     turn::{NextTurn, Turn},
 };
 use crate::{
@@ -87,7 +89,7 @@ pub struct Supervisor {
     wanted: Generation,
     /// The highest generation ever begun: a number is never given twice, not even after a failure.
     newest: Generation,
-    slots: Vec<Place>,
+    slots: Slots,
     /// The reload or upgrade that runs.
     turn: Option<Turn>,
     /// The reload that waits for it; several requests become one.
@@ -126,7 +128,7 @@ impl Supervisor {
             crowd: Crowd::default(),
             wanted: Generation::FIRST,
             newest: Generation::FIRST,
-            slots: Vec::new(),
+            slots: Slots::default(),
             turn: None,
             next_turn: None,
             accepts: Accepts::Yes,
@@ -147,6 +149,7 @@ impl Supervisor {
     /// Takes one event and says what is to be done about it, in this order.
     pub fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         self.now = now;
+        self.survey();
         match event {
             Event::Spawned { child, pid } => self.spawned(child, pid),
             Event::SpawnFailed { child, cause } => self.spawn_failed(child, &cause),
@@ -178,19 +181,14 @@ impl Supervisor {
 
     /// When the next deadline passes, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Time> {
-        let limits = self.children().filter_map(Child::deadline);
-        let vacant =
-            self.slots.iter().take(self.target as usize).filter(|slot| slot.heir(self.wanted).is_none());
-        // A delay that is over was used, or its slot waits for another's turn: only those to come count.
-        let delays = vacant.filter_map(|slot| slot.respawn.allowed_at()).filter(|time| *time > self.now);
-        let delays = delays.filter(|_| !self.is_stopping());
-        let others = [self.look_at, self.weigh_at, self.next_term()].into_iter().flatten();
-        let others = others.filter(|_| !self.is_stopping());
-        limits.chain(delays).chain(others).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
+        let looks = [self.look_at, self.weigh_at].into_iter().flatten().filter(|_| !self.is_stopping());
+        self.slots.due().into_iter().chain(looks).chain(self.turn.as_ref().and_then(Turn::deadline)).min()
     }
 
     fn enforce(&mut self) {
-        let late = self.children().filter(|child| child.deadline().is_some_and(|time| time <= self.now));
+        let children =
+            self.slots.loose().flat_map(|index| self.slots.get(index)).flat_map(|slot| &slot.children);
+        let late = children.filter(|child| child.deadline().is_some_and(|time| time <= self.now));
         let late: Vec<_> = late.map(|child| (child.id, child.stage, child.policy)).collect();
         for (id, stage, policy) in late {
             let (limit, booting) = match stage {
@@ -209,33 +207,20 @@ impl Supervisor {
         }
     }
 
+    /// Brings each slot that may differ to what it should be, and then turns the next.
     fn reconcile(&mut self) {
-        let fill = if self.is_stopping() { 0 } else { self.target as usize };
-        let reason = if self.is_stopping() { Reason::Stop } else { Reason::ScaledDown };
-        for index in fill..self.slots.len() {
-            let ids: Vec<_> =
-                self.slots[index].children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
-            ids.into_iter().for_each(|id| self.drain(id, reason));
+        self.survey();
+        let count = self.wish().count;
+        for index in self.slots.take_loose() {
+            if index < count { self.fill(index) } else { self.clear(index) }
         }
-        while self.slots.len() > fill && self.slots.last().is_some_and(|slot| slot.children.is_empty()) {
-            self.slots.pop();
-        }
-        self.slots.resize_with(self.slots.len().max(fill), Place::default);
-        // A slot that is wanted again later starts with a clean sheet.
-        self.slots[fill..].iter_mut().for_each(|slot| slot.respawn = Respawn::default());
-        let mut turning = self.slots.iter().any(Place::is_turning);
-        for index in 0..fill {
-            self.fill(index, &mut turning);
-        }
+        self.slots.trim(count);
+        self.turn_next();
     }
 
-    /// One slot: a ready heir sends its predecessors away; a missing one is spawned, beside a predecessor only if no
-    /// other slot is being turned at this moment.
-    fn fill(&mut self, index: usize, turning: &mut bool) {
+    /// A slot that is wanted: a ready heir sends its predecessors away, and where nobody is somebody is spawned.
+    fn fill(&mut self, index: usize) {
         let place = &self.slots[index];
-        if place.is_filled(self.wanted) {
-            return;
-        }
         let predecessors: Vec<_> =
             place.predecessors(self.wanted).map(|child| (child.id, child.spent())).collect();
         match place.heir(self.wanted) {
@@ -246,16 +231,52 @@ impl Supervisor {
                     self.drain(id, spent.map_or(usual, Reason::Spent));
                 }
             }
-            Some(_) => {}
-            None if place.is_mourning() || !place.respawn.allows(self.now) => {}
-            // What the old program forks now, the new one would have to replace.
-            None if self.crossing().is_some() => {}
-            None if *turning && !predecessors.is_empty() => {}
-            None => {
-                *turning |= !predecessors.is_empty();
-                self.spawn(index);
-            }
+            None if predecessors.is_empty() && self.may_spawn(index) => self.spawn(index),
+            Some(_) | None => {}
         }
+    }
+
+    /// A slot that is wanted no more.
+    fn clear(&mut self, index: usize) {
+        let Some(place) = self.slots.get(index) else { return };
+        let reason = if self.is_stopping() { Reason::Stop } else { Reason::ScaledDown };
+        let staying: Vec<_> = place.children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
+        staying.into_iter().for_each(|id| self.drain(id, reason));
+        // If it is wanted again later it starts with a clean sheet.
+        if self.slots[index].respawn != Respawn::default()
+            && let Some(place) = self.slots.touch(index)
+        {
+            place.respawn = Respawn::default();
+        }
+    }
+
+    /// Beside a predecessor a successor is spawned only if no other slot is being turned at this moment.
+    fn turn_next(&mut self) {
+        self.survey();
+        if !self.slots.marked(Mark::Turning).is_empty() {
+            return;
+        }
+        let next = self.slots.marked(Mark::Waiting).iter().copied().find(|index| self.may_spawn(*index));
+        if let Some(index) = next {
+            self.spawn(index);
+        }
+    }
+
+    fn may_spawn(&self, index: usize) -> bool {
+        let place = &self.slots[index];
+        // What the old program forks now, the new one would have to replace.
+        self.crossing().is_none() && !place.is_mourning() && place.respawn.allows(self.now)
+    }
+
+    /// What the slots should be.
+    fn wish(&self) -> Wish {
+        let count = if self.is_stopping() { 0 } else { self.target as usize };
+        Wish { count, generation: self.wanted, crossing: self.crossing() }
+    }
+
+    /// Takes in what was done to the slots, and what time has.
+    fn survey(&mut self) {
+        self.slots.survey(self.wish(), self.now);
     }
 
     // The three things that are ever done to a child.
@@ -267,7 +288,8 @@ impl Supervisor {
         let stage = Stage::Booting { deadline };
         let share = Share::draw(&self.policy.recycling, self.now, &mut self.dice);
         let (generation, born, accepts) = (self.wanted, self.now, self.accepts);
-        self.slots[index].children.push(Child {
+        let Some(place) = self.slots.touch(index) else { return };
+        place.children.push(Child {
             id: child,
             generation,
             policy: self.policy,

@@ -19,6 +19,7 @@ use crate::{
         action::{Action, Quota},
         event::ChildId,
         slot::{Child, Stage},
+        slots::Mark,
     },
     process::clock::Time,
 };
@@ -61,9 +62,11 @@ impl Supervisor {
 
     /// What a worker has done, as it says.
     pub(super) fn counted(&mut self, id: ChildId, served: u64) {
-        let now = self.now;
-        let Some(child) = self.child_mut(id) else { return };
-        if child.share.requests.is_some_and(|most| served >= most) {
+        let (now, enough) =
+            (self.now, |child: &Child| child.share.requests.is_some_and(|most| served >= most));
+        if self.child(id).is_some_and(enough)
+            && let Some(child) = self.child_mut(id)
+        {
             child.share.end(now, Quota::Requests);
         }
     }
@@ -74,19 +77,13 @@ impl Supervisor {
         if !quiet || self.policy.recycling == Recycling::default() {
             return;
         }
-        let due = self.children().find(|child| child.term().is_some_and(|time| time <= self.now));
-        let Some(id) = due.map(|child| child.id).filter(|_| self.is_settled()) else { return };
-        if let Some(child) = self.child_mut(id) {
+        self.survey();
+        let first = self.slots.marked(Mark::Spent).first().copied().filter(|_| self.is_settled());
+        let Some(place) = first.and_then(|index| self.slots.touch(index)) else { return };
+        let is_over = |child: &&mut Child| child.term().is_some_and(|time| time <= self.now);
+        if let Some(child) = place.children.iter_mut().find(is_over) {
             child.share.begun = true;
         }
-    }
-
-    /// When the next share is over. One that is over already waits for something else that moves.
-    pub(super) fn next_term(&self) -> Option<Time> {
-        if self.policy.recycling == Recycling::default() {
-            return None;
-        }
-        self.children().filter_map(Child::term).filter(|time| *time > self.now).min()
     }
 
     /// A child is ready: one that it replaces drains now, even if a reload has begun meanwhile.
@@ -103,7 +100,7 @@ impl Supervisor {
     /// A child ended before it was ready. If it was to replace another of its generation, that one goes on.
     pub(super) fn acquit(&mut self, lost: &Child) -> bool {
         let (now, slot) = (self.now, lost.id.slot.index());
-        let Some(place) = self.slots.get_mut(slot) else { return false };
+        let Some(place) = self.slots.touch(slot) else { return false };
         let mut spent = place.children.iter_mut().filter(|child| {
             child.generation == lost.generation && child.is_serving() && child.spent().is_some()
         });
@@ -115,7 +112,7 @@ impl Supervisor {
 
 impl Child {
     /// From when on it may be replaced, if it serves and that has not begun.
-    fn term(&self) -> Option<Time> {
+    pub fn term(&self) -> Option<Time> {
         let Stage::Serving { since } = self.stage else { return None };
         let (from, _) = self.share.over.filter(|_| !self.share.begun && self.strike.is_none())?;
         Some(from.max(since + AT_LEAST))

@@ -27,7 +27,7 @@ impl Supervisor {
         turn.range_before = workers.map(|_| self.range);
         self.wanted = turn.generation;
         self.policy = policy;
-        self.slots.iter_mut().for_each(|slot| slot.respawn = Respawn::default());
+        self.slots.touch_all().for_each(|slot| slot.respawn = Respawn::default());
         if let Some(workers) = workers {
             self.range = workers;
             self.retarget(workers.nearest(self.target).clamp(1, MOST_WORKERS), Sizing::Settings);

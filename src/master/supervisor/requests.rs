@@ -71,7 +71,7 @@ impl Supervisor {
     /// Tells it to those who stay; whoever is born later is born with it.
     fn order_to_accept(&mut self) {
         let staying =
-            self.slots.iter_mut().flat_map(|slot| &mut slot.children).filter(|child| child.is_staying());
+            self.slots.touch_all().flat_map(|slot| &mut slot.children).filter(|child| child.is_staying());
         for child in staying.filter(|child| child.told != self.accepts) {
             child.told = self.accepts;
             self.actions.push(Action::Accept { child: child.id, accepts: self.accepts });

@@ -8,12 +8,14 @@ use crate::{
     master::{
         action::{Action, Ending, News, Outcome, Verdict},
         slot::Child,
+        slots::Mark,
         turn::{Change, Progress, Turn},
     },
 };
 
 impl Supervisor {
     pub(super) fn settle(&mut self) {
+        self.survey();
         if self.is_stopping() {
             return self.finish();
         }
@@ -39,7 +41,7 @@ impl Supervisor {
     fn trust_the_new(&mut self) {
         let raising = |turn: &&Turn| turn.progress == Progress::Raising;
         let Some(generation) = self.turn.as_ref().filter(raising).map(|turn| turn.previous) else { return };
-        if self.wanted_slots().all(|slot| slot.heir(self.wanted).is_some_and(Child::is_serving)) {
+        if self.slots.marked(Mark::Behind).is_empty() {
             if let Some(turn) = &mut self.turn {
                 turn.progress = Progress::Leaving;
             }

@@ -11,6 +11,7 @@ use crate::{
         event::ChildId,
         ledger::Ledger,
         slot::{Child, Place},
+        slots::Mark,
     },
 };
 
@@ -89,8 +90,9 @@ impl Supervisor {
         matches!(self.phase, Phase::Stopping { .. } | Phase::Finished)
     }
 
+    /// Whether nothing moved when the slots were surveyed last.
     pub(super) fn is_settled(&self) -> bool {
-        self.slots.len() == self.target as usize && self.slots.iter().all(|slot| slot.is_settled(self.wanted))
+        self.slots.marked(Mark::Moving).is_empty()
     }
 
     pub(super) fn is_wanted(&self, child: &Child) -> bool {
@@ -101,12 +103,16 @@ impl Supervisor {
         self.slots.iter().take(self.target as usize)
     }
 
+    pub(super) fn child(&self, id: ChildId) -> Option<&Child> {
+        self.slots.get(id.slot.index())?.children.iter().find(|child| child.id == id)
+    }
+
     pub(super) fn child_mut(&mut self, id: ChildId) -> Option<&mut Child> {
-        self.slots.get_mut(id.slot.index())?.children.iter_mut().find(|child| child.id == id)
+        self.slots.touch(id.slot.index())?.children.iter_mut().find(|child| child.id == id)
     }
 
     pub(super) fn take_child(&mut self, id: ChildId) -> Option<Child> {
-        let children = &mut self.slots.get_mut(id.slot.index())?.children;
+        let children = &mut self.slots.touch(id.slot.index())?.children;
         let place = children.iter().position(|child| child.id == id)?;
         Some(children.remove(place))
     }

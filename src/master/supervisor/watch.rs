@@ -59,7 +59,7 @@ impl Supervisor {
                 |due: Option<Time>| due.map(|due| if due <= forgiven.0 { due + forgiven.1 } else { due });
             let dues = [(Limit::Liveness, shifted(sight.due)), (Limit::Request, shifted(sight.request_due))];
             self.counted(sight.child, sight.served);
-            let Some(child) = self.child_mut(sight.child).filter(|child| child.is_serving()) else {
+            let Some(child) = self.child(sight.child).filter(|child| child.is_serving()) else {
                 continue;
             };
             let passed =
@@ -86,7 +86,7 @@ impl Supervisor {
     /// The machine stood still, or this process: nobody could do anything in that time, so nobody is late for it.
     pub(super) fn overslept(&mut self, by: Duration) {
         self.forgiven = (self.now, by);
-        for child in self.slots.iter_mut().flat_map(|slot| &mut slot.children) {
+        for child in self.slots.touch_all().flat_map(|slot| &mut slot.children) {
             child.forgive(by);
         }
         if let Some(turn) = &mut self.turn {

@@ -142,10 +142,12 @@ impl ToyKernel {
         self.pick_where(|other| other == life)
     }
 
+    /// The next of such a life behind a place that the dice choose.
     pub(super) fn pick_where(&mut self, fits: impl Fn(Life) -> bool) -> Option<ChildId> {
-        let found: Vec<_> = self.toys.iter().filter(|(_, toy)| fits(toy.life)).map(|(id, _)| *id).collect();
-        let choice = self.dice.below(u32::try_from(found.len()).ok()?);
-        found.get(choice as usize).copied()
+        let serial = self.dice.roll() % (self.steps + 1);
+        let from = ChildId { slot: slot_at(self.dice.below(self.most) as usize), serial };
+        let mut toys = self.toys.range(from..).chain(self.toys.range(..from));
+        toys.find(|(_, toy)| fits(toy.life)).map(|(id, _)| *id)
     }
 
     pub(super) fn pick_any(&mut self) -> Option<ChildId> {

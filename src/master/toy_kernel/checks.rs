@@ -3,7 +3,6 @@
 use super::{Defect, ToyKernel, Violation};
 use crate::master::{
     event::ChildId,
-    slot::Child,
     supervisor::{MOST_WORKERS, Phase},
 };
 
@@ -14,27 +13,38 @@ impl ToyKernel {
 
     /// What holds after every step.
     pub(super) fn check(&self) -> Result<(), Violation> {
-        // Both are ordered by slot, then by age.
-        let known = self.supervisor.children().map(|child| child.id);
-        self.require("no child is forgotten, none imagined", known.eq(self.toys.keys().copied()))?;
+        self.check_children()?;
         let late = self.supervisor.next_deadline().is_some_and(|time| time <= self.now);
         self.require("the loop never spins", !late)?;
         self.require("ready is said once", self.announced <= 1)?;
         let ended = *self.supervisor.phase() == Phase::Finished;
         self.require("the end is said", ended == self.ending.is_some())?;
-        let mut others =
-            self.supervisor.children().filter(|child| child.is_staying()).map(|child| child.generation);
-        let one = others.next();
-        let other = others.find(|generation| Some(*generation) != one);
-        let two = others.all(|generation| Some(generation) == one || Some(generation) == other);
-        self.require("at most two generations live", two)?;
         self.require("at most two editions live", self.editions.len() <= 2)?;
-        let own = |child: &Child| self.policies.get(&child.generation) == Some(&child.policy);
-        self.require("a child runs under its generation's limits", self.supervisor.children().all(own))?;
         self.require("one slot is turned at a time", self.turning() <= 1)?;
         let (range, target) = (self.supervisor.range(), self.supervisor.target());
         self.require("a range is kept", !range.is_open() || range.nearest(target) == target)?;
         self.require("memory is bounded", self.supervisor.ledger().last_exits.len() <= 16)
+    }
+
+    /// What holds of each child, in one walk: there may be thousands.
+    fn check_children(&self) -> Result<(), Violation> {
+        let mut toys = self.toys.keys();
+        let (mut living, mut limits) = (Vec::new(), None);
+        for child in self.supervisor.children() {
+            // Both are ordered by slot, then by age.
+            self.require("no child is forgotten, none imagined", toys.next() == Some(&child.id))?;
+            // Nearly all are of the generation of the one before.
+            if limits.is_none_or(|(generation, _)| generation != child.generation) {
+                limits = Some((child.generation, self.policies.get(&child.generation)));
+            }
+            let own = limits.is_some_and(|(_, policy)| policy == Some(&child.policy));
+            self.require("a child runs under its generation's limits", own)?;
+            if child.is_staying() && !living.contains(&child.generation) {
+                living.push(child.generation);
+            }
+        }
+        self.require("no child is forgotten, none imagined", toys.next().is_none())?;
+        self.require("at most two generations live", living.len() <= 2)
     }
 
     /// Slots in which a successor boots beside a serving predecessor.

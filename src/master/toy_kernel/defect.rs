@@ -83,10 +83,7 @@ impl ToyKernel {
     fn sabotage_births(&mut self, actions: &mut Vec<Action>) {
         let spawn = actions.iter().find(|action| matches!(action, Action::Spawn { .. })).cloned();
         if let Some(Action::Spawn { child, .. }) = spawn {
-            let old = self
-                .toys
-                .iter()
-                .find(|(id, toy)| id.slot == child.slot && toy.life == Life::Ready && !toy.drained);
+            let old = self.toys_in(child.slot).find(|(_, toy)| toy.life == Life::Ready && !toy.drained);
             if let Some(victim) = old.map(|(id, _)| *id).filter(|_| self.strikes(Defect::DrainTooEarly)) {
                 actions.push(Action::Drain { child: victim });
             }

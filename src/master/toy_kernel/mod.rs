@@ -29,7 +29,7 @@ use crate::{
     config::Recycling,
     ipc::{
         control::{Pace, Request},
-        ident::Generation,
+        ident::{Generation, Slot},
     },
     process::{Pid, clock::Time},
     worker::Taking,
@@ -84,8 +84,9 @@ pub(super) struct ToyKernel {
     frozen: Option<Time>,
     /// Whether a trial child of a new program is there.
     trying: bool,
-    /// Whether a second supervisor, made anew from time to time of what the first would carry over, must answer alike.
-    shadowed: bool,
+    /// After how many steps a second supervisor, which must answer alike, is made anew of what the first would carry over.
+    /// It looks at all slots at first, and so finds what the other does not look at but should.
+    shadowed: Option<u64>,
     shadow: Option<Supervisor>,
     /// The machine stood still until now.
     gap: bool,
@@ -133,7 +134,7 @@ impl ToyKernel {
             struck: false,
             frozen: None,
             trying: false,
-            shadowed: false,
+            shadowed: None,
             shadow: None,
             gap: false,
         }
@@ -233,10 +234,12 @@ impl ToyKernel {
     /// What the supervisor says, and its shadow says too.
     fn step(&mut self, event: Event) -> Result<Vec<Action>, Violation> {
         let now = self.frozen.unwrap_or(self.now);
-        let shadow = self.shadow.as_mut().map(|shadow| shadow.step(event.clone(), now));
+        let shadow =
+            self.shadow.as_mut().map(|shadow| (shadow.step(event.clone(), now), shadow.next_deadline()));
         let actions = self.supervisor.step(event, now);
-        self.require("a copy acts alike", shadow.is_none_or(|shadow| shadow == actions))?;
-        if self.shadowed && self.steps.is_multiple_of(23) {
+        let alike = shadow.is_none_or(|shadow| shadow == (actions.clone(), self.supervisor.next_deadline()));
+        self.require("a copy acts alike", alike)?;
+        if self.shadowed.is_some_and(|often| self.steps.is_multiple_of(often)) {
             self.shadow = Some(change::carried(&self.supervisor));
         }
         Ok(actions)
@@ -336,14 +339,18 @@ impl ToyKernel {
         Ok(Event::Spawned { child, pid: Pid::from_raw(2) })
     }
 
+    fn toys_in(&self, slot: Slot) -> impl Iterator<Item = (&ChildId, &Toy)> {
+        self.toys.range(ChildId { slot, serial: 0 }..=ChildId { slot, serial: u64::MAX })
+    }
+
     fn drain(&mut self, child: ChildId) -> Result<(), Violation> {
         let Some(toy) = self.toys.get(&child).copied() else { return self.misdirected(child) };
         self.require("a child is drained once", !toy.drained)?;
         let leaving = self.supervisor.is_stopping() || child.slot.number() > self.supervisor.target();
-        let successor = self.toys.iter().any(|(id, other)| {
+        let successor = self.toys_in(child.slot).any(|(id, other)| {
             // A death that was not reaped yet is unknown to everybody.
             let serves = matches!(other.life, Life::Ready | Life::Dead(_));
-            id.slot == child.slot && *id != child && serves && !other.drained && !other.killed
+            *id != child && serves && !other.drained && !other.killed
         });
         let serving = toy.life == Life::Ready;
         self.require(

@@ -100,10 +100,7 @@ impl ToyKernel {
     /// Whoever is in the slot already is of another generation, or has done its share, and then nothing else moves.
     pub(super) fn may_be_born(&self, child: ChildId, generation: Generation) -> Result<(), Violation> {
         let alive = |toy: &Toy| !toy.drained && !toy.killed && !matches!(toy.life, Life::Dead(_));
-        let rivals = self
-            .toys
-            .iter()
-            .filter(|(id, toy)| id.slot == child.slot && toy.generation == generation && alive(toy));
+        let rivals = self.toys_in(child.slot).filter(|(_, toy)| toy.generation == generation && alive(toy));
         for (_, rival) in rivals {
             self.require("no slot is filled twice", rival.life == Life::Ready)?;
             let recycling = self.policies.get(&generation).map(|policy| policy.recycling).unwrap_or_default();
