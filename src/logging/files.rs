@@ -9,7 +9,10 @@ use std::{
     io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{MetadataExt, OpenOptionsExt},
+        },
     },
     path::{Path, PathBuf},
     process,
@@ -117,15 +120,23 @@ impl LogFile {
 }
 
 /// Opens a file for appending. A FIFO without a reader is an error, and a full one loses lines: neither is waited for. A
-/// privileged process follows no link that somebody put where its log should be.
+/// privileged process follows a link only where nobody else can have put it, as `/dev/stdout` is one.
 fn append(path: &Path) -> io::Result<Outlet> {
-    let mut flags = libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
-    if geteuid().is_root() {
-        flags |= libc::O_NOFOLLOW;
-    }
-    let file: File =
-        OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path)?;
+    let flags = libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let open =
+        |flags| OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path);
+    let opened = if geteuid().is_root() { open(flags | libc::O_NOFOLLOW) } else { open(flags) };
+    let file: File = match opened {
+        Err(cause) if cause.raw_os_error() == Some(libc::ELOOP) && is_roots(path.parent()) => open(flags)?,
+        opened => opened?,
+    };
     Outlet::in_file(file)
+}
+
+/// Whether root alone can say what stands in this directory.
+fn is_roots(directory: Option<&Path>) -> bool {
+    let found = directory.and_then(|directory| directory.metadata().ok());
+    found.is_some_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
 }
 
 /// What is locked; a panic meanwhile changes nothing about it.
@@ -135,7 +146,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::MetadataExt};
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use super::{super::lost::Lost, *};
 
@@ -160,6 +174,18 @@ mod tests {
         let path = dir.path().join("fifo");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("made");
         assert_eq!(open(&path).unwrap_err().raw_os_error(), Some(libc::ENXIO));
+    }
+
+    #[test]
+    fn root_follows_a_link_only_where_nobody_else_can_have_put_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, link) = (dir.path().join("log"), dir.path().join("link"));
+        symlink(&path, &link).expect("linked");
+        write(&open(&link).expect("followed"), "line\n");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "line\n");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("for everybody");
+        let refused = open(&link).err().and_then(|cause| cause.raw_os_error());
+        assert_eq!(refused, geteuid().is_root().then_some(libc::ELOOP));
     }
 
     #[test]
