@@ -91,7 +91,7 @@ impl Phase {
 #[derive(Debug, Clone)]
 pub struct Row {
     pub(super) words: Words,
-    first: usize,
+    index: usize,
     /// How many milliseconds it may work without a sign of life, and on one request; 0 is for ever.
     liveness: u64,
     request: u64,
@@ -114,7 +114,7 @@ impl Row {
     pub fn detached() -> Self {
         Self {
             words: Words::Private(Arc::new([const { AtomicU64::new(0) }; WORDS])),
-            first: 0,
+            index: 0,
             liveness: 0,
             request: 0,
         }
@@ -122,7 +122,7 @@ impl Row {
 
     /// The row at this place of a scoreboard's memory.
     pub(super) fn at(words: Words, index: usize) -> Self {
-        Self { words, first: index * WORDS, liveness: 0, request: 0 }
+        Self { words, index, liveness: 0, request: 0 }
     }
 
     /// The same row under these limits: its deadlines stand in it from now on, for the master to see.
@@ -201,8 +201,8 @@ impl Row {
     /// A hint, for sharing newcomers fairly: any of the numbers may be wrong, or that of a child that died just now.
     pub fn least_active_of_others(&self) -> Option<u64> {
         let Words::Shared(memory) = &self.words else { return None };
-        let rows = memory.words().chunks_exact(WORDS).enumerate();
-        let others = rows.take(Self::OTHERS).filter(|(index, _)| index * WORDS != self.first);
+        let rows = memory.words().as_chunks().0.iter().enumerate();
+        let others = rows.take(Self::OTHERS).filter(|(index, _)| *index != self.index);
         let others = others.map(|(_, words)| Cells(words));
         // Rows are taken from the front: behind one that never was, there is nobody.
         let taken = others.take_while(|cells| cells.get(Word::Phase) != Phase::Booting as u64);
@@ -264,15 +264,15 @@ impl Row {
     /// Looks up where the words lie: once per call, for the compiler cannot know that it stays the same.
     pub(super) fn cells(&self) -> Cells<'_> {
         Cells(match &self.words {
-            Words::Shared(memory) => &memory.words()[self.first..self.first + WORDS],
-            Words::Private(words) => &words[..],
+            Words::Shared(memory) => &memory.words().as_chunks().0[self.index],
+            Words::Private(words) => words,
         })
     }
 }
 
 /// The words of one row.
 #[derive(Clone, Copy)]
-pub(super) struct Cells<'a>(pub(super) &'a [AtomicU64]);
+pub(super) struct Cells<'a>(pub(super) &'a [AtomicU64; WORDS]);
 
 impl<'a> Cells<'a> {
     pub(super) fn get(self, word: Word) -> u64 {

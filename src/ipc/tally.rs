@@ -169,8 +169,8 @@ impl Row {
     fn board(&self) -> Option<Board<'_>> {
         match &self.words {
             Words::Shared(memory) => {
-                let words = memory.words();
-                Some(Board { rows: words, server: Cells(words.get(ROWS as usize * WORDS..)?.get(..WORDS)?) })
+                let rows = memory.words().as_chunks().0;
+                Some(Board { rows, server: Cells(rows.get(ROWS as usize)?) })
             }
             Words::Private(_) => None,
         }
@@ -180,7 +180,7 @@ impl Row {
 /// The rows of a server, and the master's behind them.
 #[derive(Clone, Copy)]
 struct Board<'a> {
-    rows: &'a [AtomicU64],
+    rows: &'a [[AtomicU64; WORDS]],
     server: Cells<'a>,
 }
 
@@ -200,7 +200,7 @@ fn add_up(Board { rows, server }: Board<'_>) -> Totals {
     totals.add(server);
     // The number is the master's, but anybody can write it: there are no more rows than there are.
     let taken = usize::try_from(server.at(FRESH)).unwrap_or(usize::MAX);
-    for row in rows.chunks_exact(WORDS).take(taken.min(ROWS as usize)).map(Cells) {
+    for row in rows.iter().take(taken.min(ROWS as usize)).map(Cells) {
         if row.get(Word::Phase) == Phase::Gone as u64 || !Phase::is_one(row.get(Word::Phase)) {
             continue;
         }
@@ -332,7 +332,7 @@ mod tests {
         let mut board = Scoreboard::new().unwrap();
         let row = board.take().map(|id| board.row(id)).unwrap();
         let words = row.board().unwrap();
-        words.rows.iter().take(WORDS).chain(words.server.0).for_each(|word| word.store(u64::MAX, Relaxed));
+        words.rows[0].iter().chain(words.server.0).for_each(|word| word.store(u64::MAX, Relaxed));
         assert!(row.totals().is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, os::unix::fs::FileExt};
 
-use super::{Body, Response, Status, Upgrade, outgoing::Coding};
+use super::{Body, Response, Status, Upgrade, outgoing::Coding, response::ContentType};
 use crate::{
     protocol::http::{DateCache, HeadEncoder, Persistence, Refusal, Unsendable},
     worker::{output::Output, session::FileRange},
@@ -111,8 +111,10 @@ impl Desk {
         } else {
             HeadEncoder::begin(out, response.status, self.date.text())?
         };
-        if let Some(content_type) = &response.content_type {
-            head.content_type(content_type)?;
+        match &response.content_type {
+            Some(ContentType::Known(line)) => head.rendered(line.as_bytes()),
+            Some(ContentType::Given(value)) => head.content_type(value)?,
+            None => {}
         }
         for (name, value) in &response.fields {
             head.field(name, value)?;

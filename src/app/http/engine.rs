@@ -7,7 +7,7 @@ use std::{
     os::fd::BorrowedFd,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub struct Http<H> {
     engine: Rc<Engine<H>>,
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// The shared part of all sessions. A worker has one thread, so counting references needs no atomics.
 #[derive(Debug)]
 pub(super) struct Engine<H> {
@@ -48,8 +50,8 @@ pub(super) struct Engine<H> {
     pub journal: Option<Journal>,
     /// Room in which parts of bodies are made, for one after the other.
     pub page: RefCell<Vec<u8>>,
-    /// In which round it last looked at the clock.
-    round: Cell<Option<Time>>,
+    /// When the second is over that the date shows.
+    second_ends: Cell<Time>,
 }
 
 impl<H: Fn(&Request<'_>) -> Response> Http<H> {
@@ -72,7 +74,7 @@ impl<H: Handler> Http<H> {
                 measured: false,
                 journal: None,
                 page: RefCell::default(),
-                round: Cell::new(None),
+                second_ends: Cell::new(Time::ZERO),
             }),
         }
     }
@@ -157,7 +159,13 @@ impl<H: Handler> Engine<H> {
     }
 
     /// Counts and notes an answer that was written; `head` is missing where the request was not understood.
-    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, answered: Answered, io: &mut Exchange<'_>) {
+    pub fn note(
+        &self,
+        peer: &Peer,
+        head: Option<&Head<'_>>,
+        answered: Answered<impl FnOnce() -> u64>,
+        io: &mut Exchange<'_>,
+    ) {
         let took = self.measured.then(|| Time::now().since(answered.began));
         io.answered(answered.status.code(), took);
         if let Some(journal) = &self.journal {
@@ -172,10 +180,13 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// Looks at the clock, once in each round of the driver: for all requests that came together.
+    /// Looks at the clock of the wall, once in each of its seconds: a clock that is set shows in the next one.
     pub fn look_at_the_clock(&self, round: Time) {
-        if self.round.replace(Some(round)) != Some(round) {
-            self.desk.borrow_mut().date.at(SystemTime::now());
+        if self.second_ends.get() <= round {
+            let now = SystemTime::now();
+            self.desk.borrow_mut().date.at(now);
+            let begun = now.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+            self.second_ends.set(round + (SECOND - Duration::from_nanos(begun.into())));
         }
     }
 }

@@ -136,17 +136,25 @@ impl Open {
 
 /// What is known of an answer beside its request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Answered {
+pub(super) struct Answered<B> {
     pub status: Status,
-    pub bytes: u64,
+    /// How many bytes its body has, for whom it concerns.
+    pub bytes: B,
     /// When the round began in which the request was there; of one with a body, in which its head was.
     pub began: Time,
 }
 
 impl Journal {
     /// Notes an answer; `head` is missing where the request was not understood.
-    pub fn note(&self, peer: &Peer, head: Option<&Head<'_>>, date: &[u8; 29], answered: Answered) {
+    pub fn note(
+        &self,
+        peer: &Peer,
+        head: Option<&Head<'_>>,
+        date: &[u8; 29],
+        answered: Answered<impl FnOnce() -> u64>,
+    ) {
         let Answered { status, bytes, began } = answered;
+        let bytes = bytes();
         let authorization = head.and_then(|head| head.fields.get("authorization"));
         let user = authorization.and_then(user);
         let asked = head.map(|head| Asked {

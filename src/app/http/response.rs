@@ -22,13 +22,22 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Response {
     pub(super) status: Status,
-    pub(super) content_type: Option<Cow<'static, str>>,
+    pub(super) content_type: Option<ContentType>,
     pub(super) fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// Fields of our own making, as they are sent.
     pub(super) rendered: Option<Arc<[u8]>>,
     pub(super) body: Body,
     pub(super) closes: bool,
     pub(super) announces: bool,
+}
+
+/// The media type of an answer.
+#[derive(Debug, Clone)]
+pub(super) enum ContentType {
+    /// One of ours: the whole line, which need not be looked at again.
+    Known(&'static str),
+    /// The handler's.
+    Given(Cow<'static, str>),
 }
 
 /// What an answer carries. Strings and bytes become one by `into`.
@@ -54,22 +63,22 @@ pub enum Body {
 impl Response {
     /// Plain text in UTF-8.
     pub fn text(body: impl Into<Body>) -> Self {
-        Self::typed("text/plain; charset=utf-8", body)
+        Self::known("Content-Type: text/plain; charset=utf-8\r\n", body)
     }
 
     /// A page of HTML in UTF-8. What it takes from a request must be escaped before.
     pub fn html(body: impl Into<Body>) -> Self {
-        Self::typed("text/html; charset=utf-8", body)
+        Self::known("Content-Type: text/html; charset=utf-8\r\n", body)
     }
 
     /// A JSON document, already written.
     pub fn json(body: impl Into<Body>) -> Self {
-        Self::typed("application/json", body)
+        Self::known("Content-Type: application/json\r\n", body)
     }
 
     /// Bytes of no particular type.
     pub fn bytes(body: impl Into<Body>) -> Self {
-        Self::typed("application/octet-stream", body)
+        Self::known("Content-Type: application/octet-stream\r\n", body)
     }
 
     /// A whole file, in its length of now, as bytes of no particular type.
@@ -155,20 +164,22 @@ impl Response {
 
     /// An answer with this status and no body.
     pub fn empty(status: impl Into<Status>) -> Self {
-        Self {
-            status: status.into(),
-            content_type: None,
-            fields: Vec::new(),
-            rendered: None,
-            body: Body::Static(b""),
-            closes: false,
-            announces: false,
-        }
+        Self::new(status.into(), None, Body::Static(b""))
     }
 
     /// An answer 200 with this media type, such as `image/png`.
     pub fn typed(content_type: impl Into<Cow<'static, str>>, body: impl Into<Body>) -> Self {
-        Self { content_type: Some(content_type.into()), body: body.into(), ..Self::empty(Status::OK) }
+        Self::new(Status::OK, Some(ContentType::Given(content_type.into())), body.into())
+    }
+
+    fn known(line: &'static str, body: impl Into<Body>) -> Self {
+        Self::new(Status::OK, Some(ContentType::Known(line)), body.into())
+    }
+
+    /// All at once: what is made to be replaced has to be dropped.
+    fn new(status: Status, content_type: Option<ContentType>, body: Body) -> Self {
+        let (fields, rendered, closes, announces) = (Vec::new(), None, false, false);
+        Self { status, content_type, fields, rendered, body, closes, announces }
     }
 
     /// The same answer with another status, 200 to 599.
@@ -186,7 +197,7 @@ impl Response {
     pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         let (name, value) = (name.into(), value.into());
         if name.eq_ignore_ascii_case("content-type") {
-            self.content_type = Some(value);
+            self.content_type = Some(ContentType::Given(value));
         } else {
             self.fields.push((name, value));
         }

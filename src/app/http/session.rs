@@ -294,7 +294,7 @@ impl<H: Handler> HttpSession<H> {
         });
         drop(desk);
         io.end();
-        let bytes = if part == Part::All && status.has_body() { response.body.len() } else { 0 };
+        let bytes = || if part == Part::All && status.has_body() { response.body.len() } else { 0 };
         self.engine.note(&self.peer, Some(head), Answered { status, bytes, began }, io);
         if response.announces {
             io.announce();
@@ -332,7 +332,7 @@ impl<H: Handler> HttpSession<H> {
     fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
         self.engine.desk.borrow().refuse(refusal, io.output());
-        let answered = Answered { status: refusal.status, bytes: 0, began: io.now() };
+        let answered = Answered { status: refusal.status, bytes: || 0, began: io.now() };
         self.engine.note(&self.peer, None, answered, io);
         Flow::CloseLingering
     }

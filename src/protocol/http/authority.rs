@@ -18,10 +18,10 @@ pub fn is_authority(bytes: &[u8]) -> bool {
             Some(end) => LITERAL.has_all(&rest[..end]) && is_port_part(&rest[end + 1..]),
             None => false,
         },
-        // What ends the host must begin the port.
+        // No host of this kind has a colon in it.
         _ => {
-            let host = bytes.iter().position(|byte| !HOST.has(*byte)).unwrap_or(bytes.len());
-            is_port_part(&bytes[host..])
+            let host = bytes.iter().rposition(|byte| *byte == b':').unwrap_or(bytes.len());
+            HOST.has_all(&bytes[..host]) && is_port_part(&bytes[host..])
         }
     }
 }

@@ -37,7 +37,8 @@ impl ByteSet {
 
     /// Whether each of `bytes` is in it.
     pub fn has_all(&self, bytes: &[u8]) -> bool {
-        bytes.iter().all(|byte| self.has(*byte))
+        // Without a branch for each.
+        bytes.iter().fold(true, |all, byte| all & self.has(*byte))
     }
 }
 

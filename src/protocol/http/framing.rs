@@ -60,14 +60,14 @@ impl<'a> Found<'a> {
     /// Notes one field. The length of the name rules most fields out without a comparison.
     fn note(&mut self, version: Version, name: &str, value: &'a [u8]) -> Result<(), Refusal> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => self.note_host(value),
-            6 if name.eq_ignore_ascii_case("expect") => self.note_expectation(version, value),
-            10 if name.eq_ignore_ascii_case("connection") => {
+            4 if is(name, "Host") => self.note_host(value),
+            6 if is(name, "Expect") => self.note_expectation(version, value),
+            10 if is(name, "Connection") => {
                 self.note_connection(value);
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case("content-length") => self.note_length(value),
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.note_coding(version, value),
+            14 if is(name, "Content-Length") => self.note_length(value),
+            17 if is(name, "Transfer-Encoding") => self.note_coding(version, value),
             _ => Ok(()),
         }
     }
@@ -89,9 +89,16 @@ impl<'a> Found<'a> {
     }
 
     fn note_connection(&mut self, value: &[u8]) {
-        for option in list(value) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        match value {
+            // Mostly it is one word: to take a list apart costs more than to compare that.
+            b"close" => self.close = true,
+            b"keep-alive" => self.keep_alive = true,
+            _ => {
+                for option in list(value) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
         }
     }
 
@@ -137,6 +144,11 @@ impl<'a> Found<'a> {
         };
         Ok(Framing { body, persistence, expects_continue: self.expects_continue && body != Body::Empty })
     }
+}
+
+/// Whether a field has this name, mostly in the case in which it is written here: that takes one comparison.
+fn is(name: &str, usual: &str) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
 }
 
 /// 501 where the end of the body could be told by one who knew the coding, 400 where nobody could (RFC 9112,

@@ -178,17 +178,24 @@ fn check_line_ends(bytes: &[u8]) -> Result<(), Refusal> {
 ///
 /// Sixteen bytes at a time and without a branch for each, so that it vectorizes; the last sixteen may be looked at twice.
 fn has_bare_feed(bytes: &[u8]) -> bool {
-    const STEP: usize = 16;
-    let bare = |before: &[u8], here: &[u8]| {
-        let pairs = before.iter().zip(here);
-        pairs.fold(false, |bare, (before, byte)| bare | ((*byte == b'\n') & (*before != b'\r')))
-    };
-    let Some(pairs) = bytes.len().checked_sub(1) else { return false };
-    if pairs < STEP {
-        return bare(bytes, &bytes[1..]);
+    let ([_, here @ ..], [before @ .., _]) = (bytes, bytes) else { return false };
+    match (before.last_chunk::<16>(), here.last_chunk::<16>()) {
+        (Some(last_before), Some(last_here)) => {
+            let steps = before.as_chunks().0.iter().zip(here.as_chunks().0);
+            steps.fold(are_bare(last_before, last_here), |found, (before, here)| {
+                found | are_bare::<16>(before, here)
+            })
+        }
+        _ => before.iter().zip(here).any(|(before, here)| is_bare(*before, *here)),
     }
-    let step = |at: usize| bare(&bytes[at..at + STEP], &bytes[at + 1..=at + STEP]);
-    (0..pairs - STEP).step_by(STEP).fold(step(pairs - STEP), |found, at| found | step(at))
+}
+
+fn are_bare<const N: usize>(before: &[u8; N], here: &[u8; N]) -> bool {
+    before.iter().zip(here).fold(false, |bare, (before, here)| bare | is_bare(*before, *here))
+}
+
+const fn is_bare(before: u8, here: u8) -> bool {
+    (here == b'\n') & (before != b'\r')
 }
 
 /// Refuses a head, whole or begun, whose first line is too long.

@@ -24,10 +24,10 @@ macro_rules! statuses {
                 match self.0 { $($code => $words,)* _ => "" }
             }
 
-            /// The whole status line of a named status, `HTTP/1.1 200 OK` and the line's end.
-            pub(super) const fn line(self) -> Option<&'static str> {
+            /// How an answer with a named status begins: its line, and the name of the first field.
+            pub(super) const fn opening(self) -> Option<&'static str> {
                 match self.0 {
-                    $($code => Some(concat!("HTTP/1.1 ", stringify!($code), " ", $words, "\r\n")),)*
+                    $($code => Some(concat!("HTTP/1.1 ", stringify!($code), " ", $words, "\r\nDate: ")),)*
                     _ => None,
                 }
             }
@@ -122,13 +122,13 @@ mod tests {
     #[test]
     fn every_named_status_has_a_line_with_its_number_and_words() {
         for status in NAMED {
-            assert_eq!(status.line(), Some(format!("HTTP/1.1 {status}\r\n").as_str()));
+            assert_eq!(status.opening(), Some(format!("HTTP/1.1 {status}\r\nDate: ").as_str()));
         }
     }
 
     #[test]
     fn a_number_without_a_name_has_no_line_and_shows_as_itself() {
-        assert_eq!(Status::from(299).line(), None);
+        assert_eq!(Status::from(299).opening(), None);
         assert_eq!(Status::from(299).to_string(), "299");
     }
 
