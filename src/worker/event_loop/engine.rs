@@ -71,8 +71,9 @@ const BUFFER: usize = 256 * 1024;
 /// back as they are used.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How many events one wake-up brings.
-const EVENTS: usize = 256;
+/// How many events one wake-up brings. The kernel keeps who was reported in line, in case it is not read to its end, and
+/// whoever speaks up meanwhile comes behind all of them: the more at once, the longer the unluckiest waits.
+const EVENTS: usize = 32;
 
 impl<'a, A: Application> Engine<'a, A> {
     /// A loop that waits at the worker's doors.
@@ -196,6 +197,8 @@ impl<'a, A: Application> Engine<'a, A> {
             self.doors.rest(&self.set, self.worker.listeners(), Some(until));
             return Ok(());
         }
+        // What those who come now ask was not there yet when this round began.
+        self.now = Time::now();
         for _ in 0..ACCEPTS {
             match self.doors.accept(&self.set, self.worker.listeners(), number)? {
                 Visitor::Connection(socket, peer) => {

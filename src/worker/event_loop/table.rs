@@ -147,10 +147,17 @@ impl<T> Table<T> {
 
     /// It waits for this from `now` on.
     pub fn begin(&mut self, key: Key, wait: Wait, now: Time) {
-        if self.wait(key).is_some() {
+        if self.wait(key).is_none() {
+            return;
+        }
+        // Whoever is the last of its queue already stays so.
+        let moves = self.queues[wait.queue()].tail != key.place;
+        if moves {
             self.unlink(key.place);
-            let entry = &mut self.entries[key.place as usize];
-            (entry.wait, entry.since) = (wait, now);
+        }
+        let entry = &mut self.entries[key.place as usize];
+        (entry.wait, entry.since) = (wait, now);
+        if moves {
             self.append(key.place);
         }
     }

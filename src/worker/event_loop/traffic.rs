@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     logging::TARGET,
-    process::clock::Time,
     worker::{
         accept::Token,
         guard,
@@ -31,8 +30,6 @@ use crate::{
 impl<A: Application> Engine<'_, A> {
     /// Takes a connection in.
     pub(super) fn admit(&mut self, socket: OwnedFd, peer: &Peer) {
-        // What it asks was not there yet when this round began.
-        self.now = Time::now();
         self.row.accepted();
         match guard::contain(|| self.application.open(peer)) {
             Err(panic) => {
@@ -234,7 +231,9 @@ impl<A: Application> Engine<'_, A> {
     /// Closes a connection.
     pub(super) fn close(&mut self, key: Key) {
         if let Some(conn) = self.table.remove(key) {
-            self.alarms.set(key, conn.alarm, None);
+            if conn.alarm.is_some() {
+                self.alarms.set(key, conn.alarm, None);
+            }
             self.row.closed();
         }
     }
