@@ -47,8 +47,9 @@ pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     common::note_here();
     origin::note();
-    let done = match typed::read(&words) {
-        Ok(typed) => run(&typed.line.command),
+    // What clap holds of it is dropped before anything is done: a server would keep that for as long as it lives.
+    let done = match typed::read(&words).map(|typed| typed.line.command) {
+        Ok(command) => run(&command),
         Err(Misread::Clap(error)) => help_or_complaint(&words, &error),
         Err(Misread::Ours(error)) => Err(error),
     };
