@@ -269,7 +269,8 @@ mod tests {
     use crate::config::{self, Spread};
     use crate::{
         cli::{
-            args::{Command, Echo, Http, Line, Serve},
+            args::{Command, Line, Serve},
+            serving::args::{Echo, Http},
             usage::grammar,
         },
         process::privilege::Privileges,

@@ -1,7 +1,8 @@
 //! Words to calls: the command line.
 //!
-//! `args` holds what can be typed, `usage` the grammar and its complaints; each command is one function in a
-//! module of its own, which returns the exit code or an error of one line. Nothing else in the crate prints or exits.
+//! `args` holds the commands, `usage` the grammar and its complaints; each command is one function in a module of its
+//! own, with what can be typed behind it beside it, and returns the exit code or an error of one line. Nothing else in the
+//! crate prints or exits.
 
 mod args;
 mod chat;

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::Place;
+use crate::cli::operate::args::Place;
 
 /// `forkd tree`
 #[derive(Debug, Args)]

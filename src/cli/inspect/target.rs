@@ -2,7 +2,7 @@
 
 use crate::{
     Error, ErrorKind, Result,
-    cli::{args::Place, operate},
+    cli::operate::{self, args::Place},
     inspect::{
         snapshot::Snapshot,
         sock::{self, Filter},

@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     PATIENCE,
+    args::Place,
     running::{Absent, Running},
 };
 use crate::{
     Error, Result,
-    cli::args::Place,
     config::{
         name,
         runtime_dir::{self, Environment},

@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, find, running::Running};
+use super::{PATIENCE, args::Place, find, running::Running};
 use crate::{
     Result,
     cli::{
-        args::Place,
         out,
         table::{Edge, Table},
         words,

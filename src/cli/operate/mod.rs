@@ -3,6 +3,7 @@
 //! Each finds its server, asks one question, prints the answer and leaves the answer's exit code. Nobody reads a pid
 //! file: the master's pid is the one that the kernel tells of the other end of the socket.
 
+pub mod args;
 mod end;
 pub(super) mod find;
 mod list;
@@ -13,7 +14,7 @@ use std::{process::ExitCode, time::Duration};
 
 use serde_json::json;
 
-use super::{args, common::absolute, out, scale::Amount, words};
+use super::{common::absolute, out, scale::Amount, words};
 use crate::{
     Error, Result,
     ipc::control::{

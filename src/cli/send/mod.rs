@@ -11,11 +11,29 @@ mod waiting;
 
 use std::time::Duration;
 
+use clap::Args;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 pub use destination::Destination;
 
 use crate::{Error, Result};
+
+/// `forkd send`
+#[derive(Debug, Args)]
+pub struct Send {
+    /// 127.0.0.1:7007, :7007, udp:127.0.0.1:7007, unix:/path or unix:@name
+    #[arg(value_name = "ADDR")]
+    pub address: Destination,
+    /// What to send, joined by blanks; without it the lines of standard input
+    #[arg(value_name = "TEXT", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub text: Vec<String>,
+}
+
+pub const EXAMPLES: &str = "\
+Examples:
+  forkd send :7007 hello                  one line to TCP, the reply printed
+  forkd send udp:127.0.0.1:7007 hello     one datagram, one reply
+  forkd send unix:/run/echo.sock < file   all of standard input";
 
 /// How long a server may be silent before we stop waiting for a reply.
 const QUIET: Duration = Duration::from_secs(5);

@@ -4,18 +4,17 @@
 //! reloads by its own part of the file, and ps(1) shows what it is. All of them are checked before any is started, and
 //! one that does not come to ready stops those that did.
 
+pub mod args;
 mod family;
 
 use std::{
     ffi::OsString,
-    path::PathBuf,
     process::{Command as Program, ExitCode, Stdio},
 };
 
-use clap::Args;
-
+use self::args::Start;
 use super::{
-    args::{self, Command},
+    args::{Command, Serve},
     common::absolute,
     out, serve, typed,
 };
@@ -25,43 +24,6 @@ use crate::{
     listener::Address,
     server::Blueprint,
 };
-
-/// `forkd start`
-#[derive(Debug, Args)]
-pub struct Start {
-    /// The TOML file: [server.NAME] begins a server, its keys are `command` and the flags of that command; what
-    /// stands above holds for all
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Leave the terminal; return when all servers are ready, or with the reason why not
-    #[arg(short, long)]
-    pub daemon: bool,
-    /// Where the control sockets stand [default: as the serving commands]
-    #[arg(long, value_name = "DIR")]
-    pub runtime_dir: Option<PathBuf>,
-    /// Read and check everything, start nothing
-    #[arg(long)]
-    pub check: bool,
-}
-
-pub const EXAMPLES: &str = "\
-A file of two servers:
-  drain-timeout = \"10s\"                   # for both
-
-  [server.web]
-  command = \"http\"
-  dir = \"/srv/www\"
-  listen = [\":80\", \"unix:/run/web.sock\"]
-  workers = 4
-
-  [server.echo]
-  command = \"echo\"
-
-Examples:
-  forkd start servers.toml                in the foreground; Ctrl-C stops all
-  forkd start servers.toml -d             as daemons: forkd list, forkd reload web
-  forkd start servers.toml --check        exit 0, or 2 with file, line and key
-  forkd config print servers.toml         what each is told, and by what";
 
 /// A server to be started.
 struct Planned {
@@ -145,7 +107,7 @@ fn plan(start: &Start, file: &File) -> Result<Vec<Planned>> {
         let typed: Vec<OsString> = ["forkd".into()].into_iter().chain(words.iter().cloned()).collect();
         let read = typed::read(&typed).map_err(|misread| misread.into_error(&typed))?;
         let Command::Serve(command) = read.line.command else { continue };
-        let blueprint = args::Serve::serving(&command).blueprint()?;
+        let blueprint = Serve::serving(&command).blueprint()?;
         if blueprint.settings().daemon && !start.daemon {
             return Err(Error::usage(format!("cannot start {}: daemon is set in it", file.path.display()))
                 .remedy("say forkd start -d, for all of its servers"));

@@ -34,8 +34,7 @@ use self::{
     view::Palette,
 };
 use super::{
-    args::Target,
-    operate::{self, find},
+    operate::{self, args::Target, find},
     out,
 };
 use crate::{

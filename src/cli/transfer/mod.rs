@@ -1,5 +1,6 @@
 //! The client of the file server: `forkd ls` and `forkd cp`.
 
+pub mod args;
 mod copy;
 mod failed;
 mod plan;

@@ -2,6 +2,8 @@
 //!
 //! It is made at the start and again at each reload, and says then what cannot be meant, before anything is bound.
 
+pub mod args;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -10,7 +12,6 @@ use std::{
 use nix::unistd::{AccessFlags, access};
 
 use super::{
-    args,
     common::{Common, absolute},
     services::{ECHO, FILES, HTTP},
     words,
@@ -40,19 +41,6 @@ pub trait Serving {
     /// # Errors
     /// For what cannot be meant; everything that can be known before a socket is bound is found here.
     fn blueprint(&self) -> Result<Blueprint<'static>>;
-}
-
-impl args::Serve {
-    /// What the command has in common with the others.
-    pub fn serving(&self) -> &dyn Serving {
-        match self {
-            Self::Http(http) => http,
-            Self::Echo(echo) => echo,
-            Self::Files(files) => files,
-            Self::Run(run) => run,
-            Self::Chat(chat) => chat,
-        }
-    }
 }
 
 impl Serving for args::Http {

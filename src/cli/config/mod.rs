@@ -1,12 +1,15 @@
 //! `forkd config print`: what a server would be told, value by value, and what said so.
 
+pub mod args;
+
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Subcommand, parser::ValueSource};
+use clap::{Arg, ArgAction, ArgMatches, parser::ValueSource};
 use serde::Serialize;
 
+use self::args::Config;
 use super::{
-    args::{self, Command},
+    args::{Command, Serve},
     common::absolute,
     out,
     start::command_lines,
@@ -18,31 +21,6 @@ use crate::{
     Error, Result,
     config::{Settings, file::File, name},
 };
-
-/// `forkd config`
-#[derive(Debug, Subcommand)]
-pub enum Config {
-    /// Show every value, and whether a default, a file, a flag or the environment says so
-    #[command(after_help = EXAMPLES)]
-    Print(Print),
-}
-
-/// `forkd config print`
-#[derive(Debug, Args)]
-pub struct Print {
-    /// Print one JSON document and nothing else
-    #[arg(long)]
-    pub json: bool,
-    /// A configuration file, or a serving command with its flags
-    #[arg(value_name = "FILE|COMMAND", required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  forkd config print servers.toml         every server of the file
-  forkd config print http -w 2 --config web.toml
-  forkd config print --json servers.toml | jq";
 
 /// What one server is told.
 #[derive(Debug, Serialize)]
@@ -103,7 +81,7 @@ fn tell(line: &[OsString]) -> Result<Told> {
     else {
         return Err(Error::usage("cannot print the configuration of what does not serve"));
     };
-    let settings = args::Serve::serving(command).common().settings(word)?;
+    let settings = Serve::serving(command).common().settings(word)?;
     let grammar = usage::grammar();
     let arguments = grammar.find_subcommand(word).into_iter().flat_map(clap::Command::get_arguments);
     let keyed = arguments.filter_map(|arg| Some((typed::key(arg)?, arg)));
