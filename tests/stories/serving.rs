@@ -172,10 +172,10 @@ fn the_status_document_has_every_key() {
     assert_eq!((&status["name"], &status["state"]), (&server.launch.name().into(), &"running".into()));
     assert_eq!((&status["model"], &status["generation"]), (&"event".into(), &1.into()));
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-    has_keys(&status["master"], "pid exe");
+    has_keys(&status["master"], "pid exe user");
     assert_eq!(
         status["master"],
-        serde_json::json!({"pid": server.master, "exe": env!("CARGO_BIN_EXE_forkd")})
+        serde_json::json!({"pid": server.master, "exe": env!("CARGO_BIN_EXE_forkd"), "user": null})
     );
     let listener = &status["listeners"][0];
     has_keys(listener, "address protocol queue backlog");
