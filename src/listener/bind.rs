@@ -66,7 +66,7 @@ pub enum Local {
 /// # Errors
 /// When the address is taken, forbidden, not of this machine or cannot be: each with its remedy.
 pub fn bind(address: &Address, backlog: u32) -> Result<Listener, BindError> {
-    let opened = match (kept::find(address), address) {
+    let opened = match (kept::find(address, 1), address) {
         (Some(kept), _) => Ok(kept),
         (None, Address::Tcp(inet)) => one(*inet, Kind::Stream, backlog),
         (None, Address::Udp(inet)) => one(*inet, Kind::Datagram, backlog),

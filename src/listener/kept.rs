@@ -23,9 +23,16 @@ pub fn name(address: &Address) -> Option<String> {
     }
 }
 
-/// The socket that was kept for this address, if it came back.
-pub(super) fn find(address: &Address) -> Option<Socket> {
-    inherit::take(|given| name(address).is_some_and(|name| name == given))
+/// The same for the socket of one slot of a group; that of the first has the name of the address.
+pub fn name_of(address: &Address, slot: u32) -> Option<String> {
+    let name = name(address)?;
+    Some(if slot == 1 { name } else { format!("{name}.slot{slot}") })
+}
+
+/// The socket that was kept for this address, or for this slot there, if it came back.
+pub(super) fn find(address: &Address, slot: u32) -> Option<Socket> {
+    let name = name_of(address, slot)?;
+    inherit::take(|given| name == given)
 }
 
 /// Closes what came back and nobody has found, and answers the names of it.

@@ -17,6 +17,7 @@ use socket2::SockRef;
 use super::{
     addr::Address,
     bind::{Families, Kind, Listener, Local, open},
+    kept,
     peer::{self, Mode, PeerAddress},
 };
 use crate::sys;
@@ -92,6 +93,12 @@ impl Listener {
         1 + self.others.len()
     }
 
+    /// All of its sockets, with the slots that they belong to.
+    pub fn numbered(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
+        let others = self.others.iter().map(|(slot, fd)| (*slot, fd.as_fd()));
+        std::iter::once((1, self.fd.as_fd())).chain(others)
+    }
+
     /// All of its sockets.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.all().map(|fd| fd.as_fd())
@@ -112,13 +119,19 @@ impl Listener {
         let inet = *inet;
         let both = inet.is_ipv6() && matches!(self.address(), Address::AnyTcp(_));
         let families = if both { Families::Both } else { Families::Own };
-        while self.count() < slot as usize {
-            SockRef::from(&self.fd).set_reuse_port(true)?;
-            let socket = open(inet, families, self.kind(), self.queues, backlog)?;
-            let slot = u32::try_from(self.count() + 1).unwrap_or(u32::MAX);
-            self.others.push((slot, Arc::new(socket.into())));
+        loop {
+            let next = u32::try_from(self.count() + 1).unwrap_or(u32::MAX);
+            // One that a service manager has kept is taken back, be the slot wanted or not: clients may wait there.
+            let socket = match kept::find(self.address(), next) {
+                Some(kept) => kept,
+                None if next > slot => return Ok(()),
+                None => {
+                    SockRef::from(&self.fd).set_reuse_port(true)?;
+                    open(inet, families, self.kind(), self.queues, backlog)?
+                }
+            };
+            self.others.push((next, Arc::new(socket.into())));
         }
-        Ok(())
     }
 
     /// The socket of that slot alone, where each has its own; closes the others in this process.

@@ -58,6 +58,15 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// What happened, for a person.
     pub text: String,
+    /// The last lines of the child that failed, if one did.
+    pub lines: Vec<String>,
+}
+
+impl Verdict {
+    /// A verdict in one line.
+    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self { outcome, text: text.into(), lines: Vec::new() }
+    }
 }
 
 /// Whether a request was granted.

@@ -15,6 +15,7 @@ use super::{
     action::Warning,
     event::{ChildId, Event, Sight},
     program::Voices,
+    tail::Tail,
 };
 use crate::{
     ipc::{
@@ -116,7 +117,8 @@ impl Children {
                     events.push(Event::Accepts { child: id, accepts });
                 }
                 Received::Message(Report::LastWords(words)) => {
-                    events.push(Event::LastWords { child: id, words });
+                    let lines = Tail::from(&*words).into_lines();
+                    events.push(Event::LastWords { child: id, words: Some(words), lines });
                 }
                 Received::Garbage => log::debug!("a message of pid {} is none of ours: dropped", process.pid),
                 Received::Empty => return,
@@ -158,10 +160,11 @@ impl Children {
         // Its last words may still be in the channel.
         self.hear(id, events);
         let voices = self.processes.remove(&id).and_then(|process| process.voices);
-        if let Some(words) = voices.and_then(|mut voices| voices.last_words())
-            && status != ExitStatus::Exited(0)
-        {
-            events.push(Event::LastWords { child: id, words });
+        if let Some(mut voices) = voices {
+            let (words, lines) = voices.last_words();
+            // Who ends well has not said why it failed.
+            let words = words.filter(|_| status != ExitStatus::Exited(0));
+            events.push(Event::LastWords { child: id, words, lines });
         }
         let during = scoreboard.read(row).current;
         scoreboard.give_back(row);

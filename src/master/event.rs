@@ -74,7 +74,7 @@ pub enum Event {
     /// A child says that it accepts.
     Ready { child: ChildId },
     /// A child says why it is about to end.
-    LastWords { child: ChildId, words: String },
+    LastWords { child: ChildId, words: Option<String>, lines: Vec<String> },
     /// A child says whether it takes connections from the queue.
     Accepts { child: ChildId, accepts: Accepts },
     /// A child ended and was reaped; `during` is the request that stood in its row.

@@ -37,7 +37,7 @@ impl World<'_> {
         }
         self.children.order_all(Order::Reopen);
         match opened {
-            Ok(()) => Verdict { outcome: Outcome::Done, text: "logs opened again".to_owned() },
+            Ok(()) => Verdict::new(Outcome::Done, "logs opened again"),
             Err(cause) => {
                 let remedy = match self.editions.newest().confinement.master() {
                     Some(user) => format!("make that file for user {user} first"),
@@ -47,7 +47,7 @@ impl World<'_> {
                     "cannot open the log again: {cause} (the old file is still written to; {remedy})"
                 );
                 log::error!("{text}");
-                Verdict { outcome: Outcome::Failed, text }
+                Verdict::new(Outcome::Failed, text)
             }
         }
     }

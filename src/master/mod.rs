@@ -35,6 +35,7 @@ mod sources;
 #[cfg(feature = "control")]
 mod status;
 mod supervisor;
+mod tail;
 #[cfg(test)]
 mod toy_kernel;
 mod turn;

@@ -5,7 +5,10 @@
 
 use std::{
     io, mem,
-    os::{fd::AsFd, unix::fs::fchown},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::fchown,
+    },
     path::{Path, PathBuf},
 };
 #[cfg(feature = "control")]
@@ -227,8 +230,8 @@ impl Place {
     ///
     /// A name may mean several sockets and is taken back as a whole: so whatever still has it is given again.
     pub fn entrust(&mut self) {
-        let name = |listener: &Listener| kept::name(listener.address());
-        let names: Vec<_> = self.listeners.iter().filter_map(name).collect();
+        let sockets: Vec<_> = self.listeners.iter().flat_map(named).collect();
+        let names: Vec<_> = sockets.iter().map(|(name, _)| name.clone()).collect();
         let mut before = mem::replace(&mut self.entrusted, names.clone());
         before.extend(kept::drop_rest());
         let count = |among: &[String], name: &String| among.iter().filter(|other| *other == name).count();
@@ -236,14 +239,19 @@ impl Place {
             before.iter().filter(|name| count(&names, name) < count(&before, name)).collect();
         gone.dedup();
         gone.iter().for_each(|name| notify::take_back(name));
-        for (name, listener) in self.listeners.iter().filter_map(|one| Some((name(one)?, one))) {
+        for (name, socket) in sockets {
             if !before.contains(&name)
                 || gone.contains(&&name)
                 || count(&names, &name) > count(&before, &name)
             {
-                notify::entrust(&name, listener.as_fd());
+                notify::entrust(&name, socket);
             }
         }
+    }
+
+    /// Whether it has made sockets since it last entrusted them.
+    pub fn has_more_to_entrust(&self) -> bool {
+        !self.entrusted.is_empty() && self.listeners.iter().flat_map(named).count() > self.entrusted.len()
     }
 
     /// Whether clients wait to be accepted: a listening socket is readable then, of whatever family. poll(2).
@@ -279,6 +287,11 @@ pub fn remove(listener: &Listener) {
     if let Err(cause) = listener.remove_path() {
         log::warn!("cannot remove {}: {cause}", listener.local());
     }
+}
+
+/// The sockets of a listener that can be kept, with their names.
+fn named(listener: &Listener) -> impl Iterator<Item = (String, BorrowedFd<'_>)> {
+    listener.numbered().filter_map(|(slot, fd)| Some((kept::name_of(listener.address(), slot)?, fd)))
 }
 
 fn pid_path(settings: &Settings, name: &str) -> Option<PathBuf> {

@@ -5,14 +5,17 @@
 
 use std::{
     fs::File,
-    io,
+    io, mem,
     os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
 use log::{Level, kv::Value};
 
-use super::event::{ChildId, Event};
+use super::{
+    event::{ChildId, Event},
+    tail::Tail,
+};
 use crate::{
     ipc::{
         ident::Generation,
@@ -50,6 +53,8 @@ pub struct Voices {
     speaker: Speaker,
     /// The last line of its standard error, or else of its output: what it says before it fails is why.
     last: Option<(Stream, String)>,
+    /// Its last lines.
+    tail: Tail,
 }
 
 /// Who speaks, in the log.
@@ -118,7 +123,7 @@ pub fn start(program: &Program, newborn: Newborn<'_>) -> Result<(Pid, Voices), P
         row.ready();
     }
     let speaker = Speaker { child, generation, pid };
-    Ok((pid, Voices { notify, output, error, row, liveness, speaker, last: None }))
+    Ok((pid, Voices { notify, output, error, row, liveness, speaker, last: None, tail: Tail::default() }))
 }
 
 /// What `$LISTEN_FDNAMES` calls a socket: the name that systemd gave it, or its kind and port.
@@ -153,10 +158,10 @@ impl Voices {
         self.read(Output::read);
     }
 
-    /// The program is gone: what is left of its words.
-    pub fn last_words(&mut self) -> Option<String> {
+    /// The program is gone: the line that says best why, and its last lines.
+    pub fn last_words(&mut self) -> (Option<String>, Vec<String>) {
         self.read(Output::finish);
-        self.last.take().map(|(_, line)| line)
+        (self.last.take().map(|(_, line)| line), mem::take(&mut self.tail).into_lines())
     }
 
     /// Asked to drain, it takes no more as far as anybody knows.
@@ -184,10 +189,11 @@ impl Voices {
     }
 
     fn read(&mut self, how: Reading) {
-        let Self { output, error, speaker, last, .. } = self;
+        let Self { output, error, speaker, last, tail, .. } = self;
         for (pipe, stream) in [(output, Stream::Output), (error, Stream::Error)] {
             how(pipe, &mut |line: &str| {
                 speaker.tell(Level::Info, "output", line, Some(stream));
+                tail.push(line);
                 if !line.trim().is_empty() && last.as_ref().is_none_or(|(before, _)| *before <= stream) {
                     *last = Some((stream, line.trim().to_owned()));
                 }
@@ -211,6 +217,8 @@ pub struct Packed {
     pid: i32,
     last: Option<(Stream, String)>,
     #[serde(default)]
+    tail: Tail,
+    #[serde(default)]
     liveness: Option<Duration>,
 }
 
@@ -227,6 +235,7 @@ impl Voices {
             generation,
             pid: pid.as_raw(),
             last: self.last.clone(),
+            tail: self.tail.clone(),
             liveness: self.liveness,
         }
     }
@@ -239,7 +248,8 @@ impl Packed {
     /// # Errors
     /// When a descriptor did not come with the luggage.
     pub fn unpack(self, row: Row) -> io::Result<Voices> {
-        let Self { notify: (socket, name), output, error, child, generation, pid, last, liveness } = self;
+        let Self { notify: (socket, name), output, error, child, generation, pid, last, tail, liveness } =
+            self;
         Ok(Voices {
             notify: NotifySocket::over(claim(socket)?, name),
             output: output.unpack()?,
@@ -248,6 +258,7 @@ impl Packed {
             liveness,
             speaker: Speaker { child, generation, pid: Pid::from_raw(pid) },
             last,
+            tail,
         })
     }
 }

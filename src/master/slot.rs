@@ -58,6 +58,9 @@ pub struct Child {
     pub share: Share,
     /// What it said last about itself.
     pub words: Option<String>,
+    /// The last lines of that, or of what it wrote.
+    #[cfg_attr(feature = "control", serde(default))]
+    pub lines: Vec<String>,
 }
 
 /// A child was late and has been warned.

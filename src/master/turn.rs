@@ -53,6 +53,9 @@ pub struct Turn {
     pub previous: Generation,
     /// How far it has come.
     pub progress: Progress,
+    /// The last lines of the child that failed it.
+    #[cfg_attr(feature = "control", serde(default))]
+    pub lines: Vec<String>,
     /// Who waits for the result.
     pub callers: Vec<Caller>,
     /// The number of workers to go back to, if this reload changed it.
@@ -95,6 +98,7 @@ impl Turn {
             generation,
             previous,
             progress: Progress::Preparing,
+            lines: Vec::new(),
             callers: order.callers,
             target_before: None,
             range_before: None,
@@ -182,6 +186,7 @@ impl Turn {
                     "{} failed, generation {} serves on: {why}{queued}",
                     self.change, self.previous
                 ),
+                lines: self.lines.clone(),
             },
             Progress::Preparing
             | Progress::Trying
@@ -192,6 +197,7 @@ impl Turn {
             | Progress::Returning(_) => Verdict {
                 outcome: Outcome::Done,
                 text: format!("generation {}, {workers} workers{queued}", self.generation),
+                lines: Vec::new(),
             },
         }
     }

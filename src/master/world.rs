@@ -165,7 +165,7 @@ impl<'a> World<'a> {
                 (self.hooks.on_news)(&news);
                 let ledger = supervisor.ledger();
                 self.scoreboard.note_lives(ledger.spawned, &ledger.restarts);
-                if let News::Turned { .. } = news {
+                if matches!(news, News::Turned { .. }) || self.place.has_more_to_entrust() {
                     self.place.entrust();
                 }
                 #[cfg(feature = "control")]
@@ -299,12 +299,13 @@ impl Edition<'_> {
 }
 
 #[cfg(feature = "control")]
-pub fn answer_of(Verdict { outcome, text }: Verdict) -> Answer {
-    match outcome {
+pub fn answer_of(Verdict { outcome, text, lines }: Verdict) -> Answer {
+    let answer = match outcome {
         Outcome::Done => Answer::done(text),
         Outcome::Failed => Answer::failed(text),
         Outcome::Refused => Answer::refused(text),
-    }
+    };
+    Answer { lines, ..answer }
 }
 
 #[cfg(not(feature = "control"))]

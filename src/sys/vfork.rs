@@ -320,3 +320,6 @@ fn errno() -> c_int {
     // SAFETY: the C library's own place for it, which a child of clone shares with its parent.
     unsafe { *libc::__errno_location() }
 }
+
+#[cfg(test)]
+mod cost;

@@ -98,28 +98,40 @@ fn a_watchdog_is_fed_as_long_as_a_worker_is_well() {
     manager.hears("WATCHDOG=1");
 }
 
+/// What a manager's script prints that starts a server with these flags, as often as it likes.
+fn under(script: &str, flags: &[&str]) -> Vec<String> {
+    let launch = Launch::http();
+    let file = launch.folder().join("manager.py");
+    std::fs::write(&file, [KEEPER, script].concat()).unwrap();
+    let mut command = std::process::Command::new("python3");
+    command.arg(file).current_dir(launch.folder()).args([env!("CARGO_BIN_EXE_forkd"), "http"]);
+    command.arg(launch.root().path()).args(["-l", "127.0.0.1:0", "--name", "kept"]).args(flags);
+    let end = run(command.arg("--runtime-dir").arg(launch.runtime())).done();
+    end.out.lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn a_manager_keeps_the_queue_while_the_server_is_not_there() {
-    let launch = Launch::http().workers(2);
-    let (script, forkd) = (launch.folder().join("manager.py"), env!("CARGO_BIN_EXE_forkd"));
-    std::fs::write(&script, KEEPER).unwrap();
-    let (root, runtime) = (launch.root().path().to_owned(), launch.runtime());
-    let words = [forkd, "http", root.to_str().unwrap(), "-w", "2", "-l", "127.0.0.1:0", "--name", "kept"];
-    let runtime = ["--runtime-dir", runtime.to_str().unwrap()];
-    let mut command = std::process::Command::new("python3");
-    let end = run(command.arg(script).current_dir(launch.folder()).args(words).args(runtime)).done();
-    let lines: Vec<_> = end.out.lines().collect();
-    assert_eq!(
-        lines,
-        [
-            "kept: forkd.127.0.0.1-0",
-            "stopped: 0",
-            "the same address: True",
-            "answered: HTTP/1.1 200 OK",
-            "dropped: FDSTOREREMOVE=1 FDNAME=forkd.stale",
-            "stopped: 0",
-        ]
-    );
+    let expected = [
+        "kept: forkd.127.0.0.1-0",
+        "stopped: 0",
+        "the same address: True",
+        "answered: HTTP/1.1 200 OK",
+        "dropped: FDSTOREREMOVE=1 FDNAME=forkd.stale",
+        "stopped: 0",
+    ];
+    assert_eq!(under(ONE, &["-w", "2"]), expected);
+}
+
+#[test]
+fn a_manager_keeps_the_queue_of_each_slot() {
+    let expected = [
+        "stopped: 0",
+        "kept: forkd.127.0.0.1-0 forkd.127.0.0.1-0.slot2 forkd.127.0.0.1-0.slot3",
+        "answered: 32",
+        "stopped: 0",
+    ];
+    assert_eq!(under(GROUP, &["-w", "3", "--balance", "reuseport"]), expected);
 }
 
 /// A service manager in a few lines: it keeps what it is given, and gives it back at the next start together with what a
@@ -157,7 +169,10 @@ def start(names, fds):
 def stop(child):
     child.send_signal(signal.SIGTERM)
     print("stopped:", child.wait())
+"#;
 
+/// It keeps one socket, and has another of long ago.
+const ONE: &str = r#"
 first = start([], [])
 states, [kept] = hear("FDSTORE")
 print("kept:", states["FDNAME"])
@@ -175,6 +190,32 @@ hear("READY")
 print("the same address:", second.stdout.readline().split()[-1] == address)
 print("answered:", client.makefile().readline().strip())
 print("dropped:", " ".join(f"{key}={value}" for key, value in states.items()))
+stop(second)
+"#;
+
+/// It keeps a group, and gives it back in another order to a server with fewer workers.
+const GROUP: &str = r#"
+first = start([], [])
+kept = {}
+while len(kept) < 3:
+    states, [fd] = hear("FDSTORE")
+    kept[states["FDNAME"]] = fd
+hear("READY")
+first.stdout.readline()
+stop(first)
+
+names = sorted(kept)
+print("kept:", *names)
+address = socket.socket(fileno=os.dup(kept[names[0]])).getsockname()
+clients = [socket.create_connection(address) for _ in range(32)]
+for client in clients:
+    client.sendall(b"GET /hello.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+names.reverse()
+sys.argv[sys.argv.index("-w") + 1] = "1"
+second = start(names, [kept[name] for name in names])
+hear("READY")
+answers = [client.makefile().readline().strip() for client in clients]
+print("answered:", answers.count("HTTP/1.1 200 OK"))
 stop(second)
 "#;
 

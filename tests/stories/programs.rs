@@ -189,6 +189,37 @@ fn a_reload_that_the_program_does_not_survive_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_failed_reload_tells_the_last_lines_of_the_program_that_failed_it() {
+    let program = r#"
+import os, socket, sys, time
+if os.path.exists("fail"):
+    for number in range(30):
+        print("step", number, "\x1b[31m", file=sys.stderr)
+    sys.exit("no luck today")
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", "\0" + os.environ["NOTIFY_SOCKET"][1:])
+time.sleep(1000)
+"#;
+    if run(std::process::Command::new("python3").arg("--version")).code != 0 {
+        return println!("skipped: no python3 here");
+    }
+    let server = Launch::run(&["python3", "-c", program]).args(["--ready", "notify"]).workers(1).start();
+    server.allow("event=exited").allow("event=reload");
+    fs::write(server.launch.folder().join("fail"), "").unwrap();
+    let told = server.operate("reload", &[]);
+    let lines: Vec<_> = told.err.lines().collect();
+    assert!(told.code == 1 && lines.len() == 11, "one line says why, ten are the program's: {told:#?}");
+    assert!(lines[0].contains("reload failed, generation 1 serves on: no luck today"), "{told:#?}");
+    assert!(
+        lines[1].ends_with("| step 21 \\u{1b}[31m") && lines[10].ends_with("| no luck today"),
+        "{told:#?}"
+    );
+    let json = server.operate("reload", &["--json"]).json();
+    assert_eq!((&json["ok"], &json["lines"][9]), (&false.into(), &"no luck today".into()));
+    fs::remove_file(server.launch.folder().join("fail")).unwrap();
+    assert_eq!(server.operate("reload", &["--json"]).json()["lines"], serde_json::json!([]));
+}
+
+#[test]
 fn programs_cannot_be_paused_and_it_is_said() {
     let server = Launch::run(&["sleep", "1000"]).workers(1).start();
     let end = server.operate("pause", &[]);

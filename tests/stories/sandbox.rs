@@ -71,3 +71,23 @@ fn a_program_in_a_sandbox_is_refused_what_reaches_out() {
     }
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "nothing was made there");
 }
+
+#[test]
+fn a_queue_for_each_slot_is_looked_after_in_every_confinement() {
+    let mut flags = vec!["--sandbox", "--balance", "reuseport"];
+    let launch = Launch::http().workers(3);
+    let root = launch.root().path().to_string_lossy().into_owned();
+    if nix::unistd::geteuid().is_root() {
+        flags.extend(["--user", "65534", "--group", "65534", "--chroot", &root]);
+    }
+    let server = launch.args(flags).start();
+    let load = Load::start(server.address(), "/hello.txt", b"Hello from a file.\n");
+    for (verb, arguments) in
+        [("scale", &["1"][..]), ("reload", &[]), ("scale", &["3"]), ("upgrade", &[]), ("scale", &["2"])]
+    {
+        server.operate(verb, arguments).done();
+        load.wait_served(100);
+    }
+    load.end().assert_whole();
+    server.stop();
+}

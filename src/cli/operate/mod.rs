@@ -7,7 +7,7 @@ pub mod args;
 mod end;
 pub(super) mod find;
 mod list;
-mod report;
+pub mod report;
 pub(super) mod running;
 
 use std::{process::ExitCode, time::Duration};
@@ -115,11 +115,16 @@ fn tell(place: &args::Place, name: &str, answer: &Answer) -> Result<ExitCode> {
     let text = words::printable(&answer.text);
     if place.json {
         let (ok, exit) = (answer.ok(), answer.exit);
-        out::document(&json!({ "name": name, "ok": ok, "exit": exit, "text": answer.text }))?;
+        out::document(
+            &json!({ "name": name, "ok": ok, "exit": exit, "text": answer.text, "lines": answer.lines }),
+        )?;
     } else if answer.ok() {
         out::line(&format!("{name}: {text}"))?;
     } else {
         out::complain(&format!("{name}: {text}"));
+        for line in answer.lines.iter().filter(|_| answer.lines.len() > 1) {
+            out::complain(&format!("{name}: | {}", words::printable(line)));
+        }
     }
     Ok(ExitCode::from(answer.exit))
 }

@@ -51,7 +51,8 @@ fn headline(document: &StatusDocument, coloured: bool) -> String {
     )
 }
 
-fn workers_in_words(document: &StatusDocument) -> String {
+/// How many workers there are, and of how many it chooses.
+pub fn workers_in_words(document: &StatusDocument) -> String {
     let workers = count(document.workers.len(), "worker");
     match document.range {
         Some([least, most]) => format!("{workers} of {least}..{most}"),

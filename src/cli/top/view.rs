@@ -25,7 +25,10 @@ use super::{
     model::{Model, Prompt, Said, Server},
 };
 use crate::{
-    cli::words::{age, count, printable, size},
+    cli::{
+        operate::report::workers_in_words,
+        words::{age, count, printable, size},
+    },
     ipc::control::status::{Listener, ServerState, StatusDocument},
     process::clock::Time,
 };
@@ -120,7 +123,7 @@ fn servers(model: &Model, palette: Palette) -> Vec<Line<'static>> {
             Some(status) => format!(
                 "{:9} {:>11}  {:>8} requests/s  {} queued",
                 status.state.word(),
-                count(status.workers.len(), "worker"),
+                workers_in_words(status),
                 last(&server.history.requests).map_or("-".into(), |rate| rate.to_string()),
                 last(&server.history.queued).unwrap_or(0),
             ),
@@ -169,7 +172,7 @@ fn head(server: &Server, palette: Palette) -> Vec<Line<'static>> {
             let rest = format!(
                 ": master {}, {}, {} model, generation {}, up {}",
                 status.master.pid,
-                count(status.workers.len(), "worker"),
+                workers_in_words(status),
                 printable(&status.model),
                 status.generation,
                 age(status.uptime_s),

@@ -22,6 +22,9 @@ pub struct Answer {
     pub exit: u8,
     /// What happened, for a person.
     pub text: String,
+    /// The last lines of the child that failed, if one did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
     /// How the server stands, for whoever asked that.
     pub status: Option<StatusDocument>,
 }
@@ -51,7 +54,7 @@ impl Request {
 impl Answer {
     /// It is done.
     pub fn done(text: impl Into<String>) -> Self {
-        Self { exit: 0, text: text.into(), status: None }
+        Self { exit: 0, text: text.into(), lines: Vec::new(), status: None }
     }
 
     /// It was tried and did not come about.
@@ -128,7 +131,10 @@ mod tests {
     #[test]
     fn an_answer_is_one_line_whatever_it_says() {
         let status = Some(status::tests::document());
-        let answer = Answer { exit: 4, text: "two\nlines, 僵尸 \u{1b}[2J".into(), status };
+        let answer =
+            Answer {
+                exit: 4, text: "two\nlines, 僵尸 \u{1b}[2J".into(), lines: vec!["last".into()], status
+            };
         let line = answer.to_line();
         assert_eq!(line.matches('\n').count(), 1);
         assert_eq!(Answer::from_line(line.as_bytes()), Ok(answer));

@@ -60,9 +60,10 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn heard(&mut self, id: ChildId, words: String) {
+    pub(super) fn heard(&mut self, id: ChildId, words: Option<String>, lines: Vec<String>) {
         if let Some(child) = self.child_mut(id) {
-            child.words = Some(words);
+            child.words = words.or(child.words.take());
+            child.lines = lines;
         }
     }
 
@@ -87,6 +88,9 @@ impl Supervisor {
     /// A child is gone that nobody had asked to go.
     pub(super) fn lost(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
         if self.fails_turn(child) {
+            if let Some(turn) = &mut self.turn {
+                turn.lines.clone_from(&child.lines);
+            }
             self.fail_turn(why);
         } else if !self.acquit(child) && self.is_wanted(child) {
             self.mourn(child, ready_for, why);

@@ -155,7 +155,7 @@ impl Supervisor {
             Event::SpawnFailed { child, cause } => self.spawn_failed(child, &cause),
             Event::Ready { child } => self.ready(child),
             Event::Accepts { child, accepts } => self.heeded(child, accepts),
-            Event::LastWords { child, words } => self.heard(child, words),
+            Event::LastWords { child, words, lines } => self.heard(child, words, lines),
             Event::Exited { child, status, during } => self.exited(child, status, during),
             Event::Asked { request, caller } => self.asked(request, caller),
             Event::Prepared { workers, policy } => self.prepared(workers, policy),
@@ -302,6 +302,7 @@ impl Supervisor {
             told: accepts,
             accepts,
             words: None,
+            lines: Vec::new(),
         });
         self.actions.push(Action::Spawn { child, generation, accepts });
     }

@@ -79,7 +79,7 @@ impl Supervisor {
     }
 
     pub(super) fn grant(&mut self, caller: Option<Caller>, text: &str) {
-        let verdict = Verdict { outcome: Outcome::Done, text: text.to_owned() };
+        let verdict = Verdict::new(Outcome::Done, text);
         self.actions.extend(caller.map(|caller| Action::Answer { caller, verdict }));
     }
 
@@ -125,7 +125,9 @@ impl Supervisor {
 
     pub(super) fn refuse(&mut self, caller: Option<Caller>, outcome: Outcome, text: String) {
         match caller {
-            Some(caller) => self.actions.push(Action::Answer { caller, verdict: Verdict { outcome, text } }),
+            Some(caller) => {
+                self.actions.push(Action::Answer { caller, verdict: Verdict::new(outcome, text) });
+            }
             None => self.tell(News::Refused { text }),
         }
     }

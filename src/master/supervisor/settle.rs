@@ -74,8 +74,8 @@ impl Supervisor {
         }
         let given_up = self.wanted_slots().find_map(|slot| slot.respawn.given_up());
         let verdict = match given_up {
-            None => Verdict { outcome: Outcome::Done, text: format!("{} workers", self.target) },
-            Some(why) => Verdict { outcome: Outcome::Failed, text: format!("a slot was given up: {why}") },
+            None => Verdict::new(Outcome::Done, format!("{} workers", self.target)),
+            Some(why) => Verdict::new(Outcome::Failed, format!("a slot was given up: {why}")),
         };
         for caller in mem::take(&mut self.scalers) {
             self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
