@@ -161,7 +161,10 @@ impl Output {
 
     /// Whether so much waits that a session should write no more for now.
     pub fn is_full(&self) -> bool {
-        self.gathered.len() - self.sent >= Self::FULL || self.inserts.len() >= Self::FULL_OF_INSERTS
+        let long = |last: &Insert| last.piece.len() >= Self::FULL as u64;
+        self.gathered.len() - self.sent >= Self::FULL
+            || self.inserts.len() >= Self::FULL_OF_INSERTS
+            || self.inserts.back().is_some_and(long)
     }
 
     /// Forgets what was not sent.
@@ -292,9 +295,14 @@ impl Piece {
     }
 
     fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn len(&self) -> u64 {
         match self {
-            Self::Shared(_, part) => part.is_empty(),
-            Self::File(part) => part.range.is_empty(),
+            Self::Shared(_, part) => part.len() as u64,
+            // A range that ends before it begins is none.
+            Self::File(part) => part.range.end.saturating_sub(part.range.start),
         }
     }
 }

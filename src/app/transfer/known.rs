@@ -9,7 +9,7 @@ use std::{
 
 use crate::protocol::transfer::{Digest, Part};
 
-/// How many runs are known, at most: 16 GiB of files, in about ten megabytes of memory.
+/// How many runs are known, at most: 4 GiB of files, in about ten megabytes of memory.
 const MOST: usize = 16 * 1024;
 
 /// In seconds; no file system keeps coarser times.

@@ -33,8 +33,8 @@ enum Doing {
     Receiving(Box<Incoming>),
 }
 
-/// How many requests that read a file are answered in one call. A client has fewer under way, so whoever sends more is
-/// no client, and others wait.
+/// How many requests that read a file are answered one after the other. A client has fewer under way, so whoever sends
+/// more is no client, and others wait.
 const AT_ONCE: usize = 2 * WINDOW;
 
 /// How many bytes of entries go into one message, about.
@@ -212,12 +212,14 @@ impl Transfer {
         let Some(found) = FRAMES.find(input).map_err(|error| words(&error))? else { return Ok(None) };
         let message = Message::read(&input[found.message]).map_err(|_| Cause::Malformed)?;
         io.consume(found.end);
+        if matches!(message, Message::Pull(_) | Message::Check(_)) && io.input().len() > AT_ONCE * found.end {
+            return Err(Problem::new(Cause::Malformed, "too many requests at once"));
+        }
         Ok(Some(message))
     }
 
     /// Goes on with what has come, as far as it goes.
     fn advance(&mut self, io: &mut Exchange<'_>) -> Flow {
-        let mut reads = 0;
         loop {
             match self.take_run(io) {
                 Ok(false) => return Flow::Read(Limit::Body),
@@ -235,11 +237,6 @@ impl Transfer {
                     return Flow::CloseLingering;
                 }
             };
-            reads += usize::from(matches!(message, Message::Pull(_) | Message::Check(_)));
-            if reads > AT_ONCE {
-                self.fail(Problem::new(Cause::Malformed, "too many requests at once"), io);
-                return Flow::CloseLingering;
-            }
             io.begin(summary(&message).as_bytes());
             let run = matches!(message, Message::Run(..));
             match self.answer(message, io) {

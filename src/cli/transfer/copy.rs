@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Error,
-    app::transfer::client::{Client, Failure, Progress},
+    app::transfer::client::{Client, Failure, Told},
     cli::{out, words},
 };
 
@@ -77,7 +77,7 @@ impl Copier {
         &mut self,
         url: &Url,
         to: &str,
-        mut copy: impl FnMut(&mut Client, &mut dyn FnMut(Progress)) -> Result<(), Failure>,
+        mut copy: impl FnMut(&mut Client, Told<'_>) -> Result<(), Failure>,
     ) -> Result<(), Error> {
         let mut meter = Meter::new(&self.total.label(url.name()));
         let done = self.patiently(url, |client, moved| {

@@ -1,4 +1,4 @@
-//! Fetching a file: runs are asked for ahead of their arrival, and finished by other threads meanwhile.
+//! Fetching a file: runs are asked for ahead of their arrival, and finished by some threads side by side.
 
 use std::{
     fs::File,
@@ -8,18 +8,27 @@ use std::{
         unix::{ffi::OsStrExt, fs::FileExt},
     },
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
 
-use super::{
-    Client, Failure, Progress,
-    finish::{Came, Finishers},
-    unexpected,
-};
+use super::{Client, Failure, Progress, Told, unexpected};
 use crate::{
     app::transfer::{arrival::Arrival, digest::digests},
-    protocol::transfer::{Cause, Digest, Entry, Message, Part, RUN, WINDOW, runs},
+    protocol::transfer::{Cause, Digest, Entry, Message, Part, Problem, RUN, WINDOW, runs},
 };
+
+/// How many threads there are, at most: so many outrun any network.
+const MOST: usize = 4;
+
+/// The connection while runs come, and which ones.
+struct Stream<'a, Runs> {
+    client: &'a mut Client,
+    /// Those to ask for.
+    ahead: Runs,
+    /// Those to come.
+    awaited: Runs,
+}
 
 impl Client {
     /// Fetches a file to a place on this side: the old file or the new one stands there, never a part. What an earlier
@@ -27,12 +36,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub fn fetch(
-        &mut self,
-        path: &str,
-        to: &Path,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Entry, Failure> {
+    pub fn fetch(&mut self, path: &str, to: &Path, progress: Told<'_>) -> Result<Entry, Failure> {
         let Message::Entry(entry) = self.ask(&Message::Open(path.into()))? else { return Err(unexpected()) };
         let (directory, name) = place(to).map_err(Failure::Local)?;
         let arrival = Arrival::begin(directory, name, entry.clone()).map_err(Failure::Local)?;
@@ -46,55 +50,52 @@ impl Client {
         }
     }
 
-    fn fetch_into(&mut self, arrival: &Arrival, progress: &mut dyn FnMut(Progress)) -> Result<(), Failure> {
+    fn fetch_into(&mut self, arrival: &Arrival, progress: Told<'_>) -> Result<(), Failure> {
         let size = arrival.size();
         let have = arrival.length().map_err(Failure::Local)?.min(size);
         let kept = self.same(arrival.file(), have)?;
         // First shorter, then longer: what follows is a hole.
         arrival.set_length(kept).map_err(Failure::Local)?;
         progress(Progress { kept, there: kept, size });
-        let mut there = |there| progress(Progress { kept, there, size });
-        thread::scope(|scope| self.read_runs(kept, size, &mut Finishers::start(scope, arrival), &mut there))?;
+        self.read_runs(arrival, kept, progress)?;
         arrival.set_length(size).map_err(Failure::Local)
     }
 
-    fn read_runs(
-        &mut self,
-        from: u64,
-        size: u64,
-        finishers: &mut Finishers,
-        there: &mut dyn FnMut(u64),
-    ) -> Result<(), Failure> {
-        let mut ahead = runs(from, size);
+    /// Each of some threads takes the next run off the connection, one after the other, and then holds it against its
+    /// digests and writes it, all at once: that takes longer than the way over the network. What a thread has received
+    /// is in the cache of its own core then. (A client may have threads: it is no master, and forks nothing.)
+    ///
+    /// A later run may be written before an earlier one; if the client is killed then, the next one finds the gap,
+    /// because it trusts no byte without its digest.
+    fn read_runs(&mut self, arrival: &Arrival, kept: u64, progress: Told<'_>) -> Result<(), Failure> {
+        let size = arrival.size();
+        let mut ahead = runs(kept, size);
         for part in ahead.by_ref().take(WINDOW) {
             self.say(&Message::Pull(part))?;
         }
-        for part in runs(from, size) {
-            let mut bytes = Vec::new();
-            if finishers.are_busy()
-                && let Some(finished) = finishers.next()
-            {
-                let finished = finished?;
-                there(finished.part.end());
-                bytes = finished.bytes;
+        let stream = Mutex::new(Some(Stream { client: self, ahead, awaited: runs(kept, size) }));
+        let finished = Mutex::new((kept, progress));
+        let work = || {
+            let mut bytes = vec![0; RUN];
+            while let Some((part, expected)) = next_run(&stream, &mut bytes)? {
+                let bytes = &bytes[..part.length];
+                // Whoever comes for the next run finds none.
+                finish(arrival, part, bytes, &expected).inspect_err(|_| *lock(&stream) = None)?;
+                let (there, progress) = &mut *lock(&finished);
+                *there += part.length as u64;
+                progress(Progress { kept, there: *there, size });
             }
-            let expected = self.read_run(part, &mut bytes)?;
-            if let Some(next) = ahead.next() {
-                self.say(&Message::Pull(next))?;
-            }
-            finishers.give(Came { part, bytes, expected });
-        }
-        finishers.try_for_each(|finished| finished.map(|run| there(run.part.end())))
-    }
-
-    fn read_run(&mut self, part: Part, bytes: &mut Vec<u8>) -> Result<Vec<Digest>, Failure> {
-        let Message::Run(came, expected) = self.hear()? else { return Err(unexpected()) };
-        if came != part {
-            return Err(unexpected());
-        }
-        bytes.resize(part.length, 0);
-        self.stream.read_exact(bytes).map_err(Failure::Connection)?;
-        Ok(expected)
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let count = thread::available_parallelism().map_or(1, |count| count.get().min(MOST));
+            let others: Vec<_> = (1..count).map(|_| scope.spawn(work)).collect();
+            let panicked = |_| Err(Failure::Local(io::Error::other("a thread of this client has panicked")));
+            let ends = others.into_iter().map(|thread| thread.join().unwrap_or_else(panicked));
+            // What this one does comes first, so that all are at work.
+            let own = work();
+            ends.fold(own, Result::and)
+        })
     }
 
     /// How much of a file here is the same as the one that is open there, of its first `have` bytes.
@@ -116,6 +117,49 @@ impl Client {
         // A run that is cut is compared as it is, so what is left of one may be kept; the next begins at a run's start.
         Ok(same - same % RUN as u64)
     }
+}
+
+impl<Runs: Iterator<Item = Part>> Stream<'_, Runs> {
+    /// Receives the next run, and asks for a further one.
+    fn receive(&mut self, bytes: &mut [u8]) -> Result<Option<(Part, Vec<Digest>)>, Failure> {
+        let Some(part) = self.awaited.next() else { return Ok(None) };
+        let Message::Run(came, expected) = self.client.hear()? else { return Err(unexpected()) };
+        if came != part {
+            return Err(unexpected());
+        }
+        self.client.stream.read_exact(&mut bytes[..part.length]).map_err(Failure::Connection)?;
+        if let Some(next) = self.ahead.next() {
+            self.client.say(&Message::Pull(next))?;
+        }
+        Ok(Some((part, expected)))
+    }
+}
+
+/// Receives the next run, if there is one and nobody has failed.
+fn next_run<Runs: Iterator<Item = Part>>(
+    stream: &Mutex<Option<Stream<'_, Runs>>>,
+    bytes: &mut [u8],
+) -> Result<Option<(Part, Vec<Digest>)>, Failure> {
+    let mut stream = lock(stream);
+    let Some(open) = stream.as_mut() else { return Ok(None) };
+    let received = open.receive(bytes);
+    if received.is_err() {
+        *stream = None;
+    }
+    received
+}
+
+/// Holds a run against its digests, and writes it.
+fn finish(arrival: &Arrival, part: Part, bytes: &[u8], expected: &[Digest]) -> Result<(), Failure> {
+    if digests(bytes) != expected {
+        return Err(Failure::Refused(Problem::from(Cause::Corrupt)));
+    }
+    arrival.write(bytes, part.offset).map_err(Failure::Local)
+}
+
+/// What a thread that has panicked leaves is thrown away with all the rest.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(file: &File, part: Part, buffer: &mut [u8]) -> Result<Vec<Digest>, Failure> {

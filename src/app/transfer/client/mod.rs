@@ -12,7 +12,6 @@
 //! ```
 
 mod fetch;
-mod finish;
 mod store;
 
 use std::{
@@ -37,6 +36,9 @@ pub struct Progress {
     /// All of it.
     pub size: u64,
 }
+
+/// Whoever hears of it, from one thread or another.
+pub type Told<'a> = &'a mut (dyn FnMut(Progress) + Send);
 
 /// Why something could not be done.
 #[derive(Debug)]

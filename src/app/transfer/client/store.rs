@@ -2,7 +2,9 @@
 
 use std::{fs::File, io::Write, os::unix::fs::FileExt, path::Path};
 
-use super::{Client, Failure, Progress, unexpected};
+use nix::{errno::Errno, sys::sendfile::sendfile};
+
+use super::{Client, Failure, Progress, Told, unexpected};
 use crate::{
     app::transfer::{digest::digests, place},
     protocol::transfer::{Cause, Entry, Kind, Message, Part, Problem, RUN, WINDOW, runs},
@@ -14,12 +16,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub fn store(
-        &mut self,
-        from: &Path,
-        path: &str,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Entry, Failure> {
+    pub fn store(&mut self, from: &Path, path: &str, progress: Told<'_>) -> Result<Entry, Failure> {
         let file = File::open(from).map_err(Failure::Local)?;
         let entry = describe(&file, path)?;
         let Message::Have(have) = self.ask(&Message::Put(path.into(), entry.clone()))? else {
@@ -63,7 +60,23 @@ impl Client {
             if cut { Failure::Refused(Problem::from(Cause::Changed)) } else { Failure::Local(error) }
         })?;
         self.say(&Message::Run(part, digests(bytes)))?;
-        self.stream.get_mut().write_all(bytes).map_err(|error| self.broken(error))
+        let (mut offset, end) = (part.offset.cast_signed(), part.end());
+        while offset.cast_unsigned() < end {
+            let left = (end - offset.cast_unsigned()) as usize;
+            // Not the bytes that were hashed, but the file's own: that spares a copy. If they are others by now, the
+            // other side will find it.
+            match sendfile(self.stream.get_ref(), file, Some(&mut offset), left) {
+                Ok(0) => return Err(Failure::Refused(Problem::from(Cause::Changed))),
+                Ok(_) | Err(Errno::EINTR) => {}
+                // Not every file system has it.
+                Err(Errno::EINVAL | Errno::ENOSYS) => {
+                    let rest = &bytes[part.length - left..];
+                    return self.stream.get_mut().write_all(rest).map_err(|error| self.broken(error));
+                }
+                Err(error) => return Err(self.broken(error.into())),
+            }
+        }
+        Ok(())
     }
 
     /// Hears that the next run has arrived; whether there was one to wait for.
