@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Result, Worker,
-    app::chat::{self, ByKeeper, Keeping, Lang, Patience, Plan, Rules},
+    app::chat::{self, ByKeeper, Keeping, Lang, Patience, Plan, Rate, Rules},
     config::{Model, Settings, parse},
     ipc::bus::Bus,
     listener::Address,
@@ -51,6 +51,9 @@ pub struct Chat {
     /// How long a member by datagram may say nothing
     #[arg(long, value_name = "T", default_value = "30m", value_parser = parse::duration)]
     pub udp_silence: Duration,
+    /// How many lines a second each member may say, and how many at once [10 times as many]; or off
+    #[arg(long, value_name = "N[+BURST]", default_value = "50+10000")]
+    pub rate_limit: RateLimit,
     #[command(flatten)]
     pub common: Common,
 }
@@ -76,6 +79,13 @@ pub enum Door {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreAt(PathBuf);
 
+/// How much each member may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit(Option<Rate>);
+
+/// How many lines may be said at once where that is not told, as a multiple of those in a second.
+const BURST: u32 = 10;
+
 /// How long a page that lost its connection has to come back.
 const AWAY: Duration = Duration::from_secs(15);
 
@@ -87,6 +97,24 @@ impl FromStr for Door {
 
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
         if text == "off" { Ok(Self::Off) } else { text.parse().map(Self::At) }
+    }
+}
+
+impl FromStr for RateLimit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let number = |text: &str| text.parse().ok().filter(|number| (1..=1_000_000).contains(number));
+        let (first, burst) = match text.split_once('+') {
+            Some((first, burst)) => (number(first), number(burst)),
+            None => (number(text), number(text).map(|first| first * BURST)),
+        };
+        first.zip(burst).map(|(per_second, burst)| Self(Some(Rate { per_second, burst }))).ok_or_else(|| {
+            Error::usage(format!("cannot limit members to {text:?}")).remedy("write 5, 5+100 or off")
+        })
     }
 }
 
@@ -289,7 +317,7 @@ fn rules(chat: &Chat) -> Result<Rules> {
     };
     let token = chat.admin_token_file.as_deref().map(token).transpose()?;
     let patience = Patience { away: AWAY, silence: chat.udp_silence, lines: LINES };
-    Ok(Rules { lang, token, patience })
+    Ok(Rules { lang, token, patience, rate: chat.rate_limit.0 })
 }
 
 fn token(path: &Path) -> Result<String> {
@@ -324,6 +352,18 @@ mod tests {
         assert_eq!(doors(":80"), [":81", "udp:127.0.0.1:82"]);
         assert_eq!(doors("192.0.2.1:80"), ["192.0.2.1:81", "udp:127.0.0.1:82"]);
         assert_eq!(doors("unix:/run/a"), ["127.0.0.1:7010", "udp:127.0.0.1:7011"]);
+    }
+
+    #[test]
+    fn a_rate_has_a_burst() {
+        let rate = |per_second, burst| Some(Rate { per_second, burst });
+        for (text, meant) in [("5", rate(5, 50)), ("1+3", rate(1, 3)), ("off", None)] {
+            assert_eq!(text.parse::<RateLimit>().unwrap(), RateLimit(meant), "{text}");
+        }
+        for wrong in ["", "0", "-1", "5+", "5+0", "fast", "1+2+3", "9999999"] {
+            let error = wrong.parse::<RateLimit>().unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains("write 5"), "{error}");
+        }
     }
 
     #[test]

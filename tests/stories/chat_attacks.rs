@@ -148,6 +148,34 @@ fn a_page_cannot_be_talked_into_anything() {
 }
 
 #[test]
+fn who_talks_too_fast_is_told_so_by_any_door() {
+    let server = Launch::chat().workers(2).args(["--rate-limit", "1+3"]).start();
+    let mut bob = Talker::enter(&server, "bob");
+    let mut eve = Talker::enter(&server, "eve");
+    eve.send((1..=20).map(|number| format!("flood {number}\n")).collect::<String>());
+    assert_eq!(eve.until("!"), "! slow down: 17 lines were not said, go on in 1 s");
+    // What a page posts comes in by one worker or the other, and is counted together.
+    let page = Page::enter(&server, "ann");
+    let post = |text: String| page.post("say", &json!({ "text": text })).unwrap();
+    let refused = (1..=100).map(|number| post(format!("post {number}"))).find(|answer| answer.status != 200);
+    let refused = refused.expect("a hundred are more than three");
+    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("1")), "{}", refused.text());
+    assert!(refused.text().contains("slow down: 1 line was not said"), "{}", refused.text());
+    let zhang = Letters::enter(&server, "zhang");
+    (0..50).for_each(|number| zhang.send(format!("C zhang letter {number}")));
+    std::iter::repeat_with(|| zhang.next())
+        .find(|word| word.starts_with("slow down: 1 line"))
+        .expect("an answer");
+    // The others are as fast as ever, and whoever waits may go on.
+    bob.say("calm");
+    assert_eq!(eve.until("calm"), "bob: calm");
+    eventually("there is room again", || (post("patient".to_owned()).status == 200).then_some(()));
+    assert_eq!(bob.until("patient"), "ann: patient");
+    let flood = bob.heard.iter().filter(|line| line.starts_with("eve: ")).count();
+    assert_eq!(flood, 3, "{:?}", bob.heard);
+}
+
+#[test]
 fn what_cannot_be_meant_is_a_usage_error() {
     for (words, part) in [
         (&["--model", "blocking"][..], "cannot serve a chat by the blocking model"),
@@ -156,6 +184,7 @@ fn what_cannot_be_meant_is_a_usage_error() {
         (&["--udp", "unix:/tmp/x"], "cannot take datagrams"),
         (&["-l", "udp:127.0.0.1:0"], "name the datagrams' door by --udp"),
         (&["--admin-token-file", "/nowhere"], "cannot read the admin token"),
+        (&["--rate-limit", "fast"], "write 5, 5+100 or off"),
     ] {
         let end = forkd(&[&["chat", "--check"], words].concat());
         assert_eq!(end.code, 2, "{words:?} {end:#?}");

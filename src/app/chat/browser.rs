@@ -193,7 +193,12 @@ fn refused(refusal: &Refusal, lang: Lang) -> Response {
         Refusal::Stranger | Refusal::NotYou(_) | Refusal::Token => 403,
         Refusal::Nobody(_) => 404,
         Refusal::Taken(_) | Refusal::Already(_) => 409,
+        Refusal::TooFast(..) => 429,
         Refusal::Full | Refusal::Trouble(_) => 503,
     };
-    document(&json!({ "why": lang.refusal(refusal) })).status(status)
+    let answer = document(&json!({ "why": lang.refusal(refusal) })).status(status);
+    match refusal.seconds() {
+        Some(seconds) => answer.header("Retry-After", seconds.to_string()),
+        None => answer,
+    }
 }

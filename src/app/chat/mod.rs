@@ -24,7 +24,8 @@ pub use self::{
     room::{Room, Rules},
     sqlite::{Keeping, Sqlite, is_used, remove},
     store::{
-        Answer, Door, Guest, Kept, Line, Member, Pass, Patience, Refusal, Speaker, Speech, Store, Via, What,
+        Answer, Door, Guest, Kept, Line, Member, Pass, Patience, Rate, Refusal, Said, Speaker, Speech, Store,
+        Via, What,
     },
     words::Lang,
 };

@@ -25,7 +25,7 @@ use nix::sys::{
 use super::{
     feed::Feed,
     post::Post,
-    store::{Answer, Door, Guest, Kept, Line, Member, Pass, Patience, Refusal, Speaker, Speech, Store},
+    store::{Answer, Door, Guest, Kept, Line, Member, Pass, Patience, Rate, Refusal, Speaker, Speech, Store},
     words::Lang,
 };
 use crate::{
@@ -51,6 +51,8 @@ pub struct Rules {
     pub token: Option<String>,
     /// How long it waits for whom.
     pub patience: Patience,
+    /// How much each member may say.
+    pub rate: Option<Rate>,
 }
 
 struct Inside {
@@ -173,9 +175,10 @@ impl Room {
     /// Says something; the number of the last line.
     ///
     /// # Errors
-    /// Why not.
+    /// Why not, or not all of it.
     pub fn say(&self, by: Speaker, speeches: &[Speech]) -> Answer<u64> {
-        self.change(|store| store.say(&by, speeches))
+        let said = self.change(|store| store.say(&by, speeches, self.rules.rate))?;
+        if said.unsaid == 0 { Ok(said.last) } else { Err(Refusal::TooFast(said.unsaid, said.again)) }
     }
 
     /// Lets a member go; whether there was one.

@@ -22,12 +22,12 @@ pub trait Store {
     /// Those of the store itself, as for all that follow.
     fn find(&mut self, pass: &Pass) -> Answer<Option<Member>>;
 
-    /// Appends what a member says, one line each and nothing between them; the number of the last line. A line with a
-    /// ticket that was used before is not said again.
+    /// Appends what a member says, one line each and nothing between them, as far as the member may say more now. A line
+    /// with a ticket that was used before is not said again.
     ///
     /// # Errors
     /// When the member is gone, or speaks to somebody who is not here.
-    fn say(&mut self, by: &Speaker, speeches: &[Speech]) -> Answer<u64>;
+    fn say(&mut self, by: &Speaker, speeches: &[Speech], rate: Option<Rate>) -> Answer<Said>;
 
     /// Lets a member go, and writes a line about it; whether there was such a member.
     ///
@@ -101,6 +101,8 @@ pub enum Refusal {
     Full,
     /// The wrong token for the admin's name.
     Token,
+    /// So many lines were not said, because others were just now; after this time there is room for one.
+    TooFast(usize, Duration),
     /// The store does not work; its own words.
     Trouble(String),
 }
@@ -187,6 +189,26 @@ pub struct Speech {
     pub to: Option<Name>,
     /// A word of the sender's choice, so that a line that is sent twice is said once.
     pub ticket: Option<String>,
+}
+
+/// How much a member may say: a bucket that holds `burst` lines and is filled by so many in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Lines in a second, in the long run; above zero.
+    pub per_second: u32,
+    /// How many at once, after a silence; above zero.
+    pub burst: u32,
+}
+
+/// What became of speeches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The number of the last line.
+    pub last: u64,
+    /// How many lines were not said.
+    pub unsaid: usize,
+    /// How long it takes until there is room for one.
+    pub again: Duration,
 }
 
 /// A line of the room: the same for everyone, under the same number.
@@ -276,6 +298,14 @@ impl Door {
             Self::Datagrams => "udp",
             Self::Admin => "admin",
         }
+    }
+}
+
+impl Refusal {
+    /// After how many whole seconds it would not be refused, where that is known.
+    pub fn seconds(&self) -> Option<u64> {
+        let Self::TooFast(_, again) = self else { return None };
+        Some(again.as_millis().div_ceil(1000).max(1) as u64)
     }
 }
 

@@ -47,6 +47,14 @@ impl Lang {
                 self.pick("the room is full by this door: try again later", "人数已满，请稍后再试")
             }
             Refusal::Token => self.pick("that is not the admin's token", "管理员口令不正确"),
+            Refusal::TooFast(unsaid, _) => {
+                let seconds = refusal.seconds().unwrap_or(1);
+                let (lines, were) = if *unsaid == 1 { ("line", "was") } else { ("lines", "were") };
+                self.pick(
+                    format!("slow down: {unsaid} {lines} {were} not said, go on in {seconds} s"),
+                    format!("慢一点：有 {unsaid} 行没有发出，请 {seconds} 秒后再发"),
+                )
+            }
             Refusal::Trouble(_) => {
                 self.pick("the room has a problem: try again in a moment", "聊天室暂时出了问题，请稍后再试")
             }

@@ -190,6 +190,13 @@ async function post(one) {
     const body = JSON.stringify({ text: one.text, to: one.to || undefined, ticket: one.ticket });
     const answer = await fetch(`/m/${me.member}/say`, { method: "POST", body, headers: { "Content-Type": "application/json", "Accept-Language": lang } });
     if (answer.status === 403) return expelled();
+    if (answer.status === 429) {
+      // Too fast: it stays as it is, and goes when there is room again.
+      one.item.querySelector("small")?.remove();
+      one.item.append(element("small", "", (await answer.json()).why));
+      setTimeout(() => pending.has(one.ticket) && post(one), 1000 * (Number(answer.headers.get("Retry-After")) || 1));
+      return;
+    }
     if (!answer.ok && answer.status < 500) {
       pending.delete(one.ticket);
       one.item.classList.add("failed");

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    super::store::{Answer, Door, Line, Member, Refusal, Speaker, Speech, Via, What},
+    super::store::{Answer, Door, Line, Member, Rate, Refusal, Said, Speaker, Speech, Via, What},
     Pen,
     members::{door, name, number},
 };
@@ -68,21 +68,25 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Line> {
 }
 
 impl Pen<'_> {
-    pub fn say(&self, by: &Speaker, speeches: &[Speech]) -> Answer<u64> {
+    pub fn say(&self, by: &Speaker, speeches: &[Speech], rate: Option<Rate>) -> Answer<Said> {
         let mut by = self.speaker(*by)?;
         match by.door {
             Door::Datagrams => self.hear(&mut by)?,
             Door::Browser => self.stay(by.id)?,
             Door::Lines | Door::Admin => {}
         }
-        let mut number = 0;
+        let mut allowance = self.allowance(&by, rate)?;
+        let mut said = Said::default();
         for speech in speeches {
-            number = match self.said_before(by.id, speech)? {
-                Some(number) => number,
-                None => self.say_one(&by, speech)?,
-            };
+            match self.said_before(by.id, speech)? {
+                Some(number) => said.last = number,
+                None if allowance.take() => said.last = self.say_one(&by, speech)?,
+                None => said.unsaid += 1,
+            }
         }
-        Ok(number)
+        said.again = allowance.again();
+        self.spend(&by, &allowance)?;
+        Ok(said)
     }
 
     fn speaker(&self, by: Speaker) -> Answer<Member> {

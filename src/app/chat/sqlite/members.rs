@@ -149,6 +149,7 @@ impl Pen<'_> {
     pub fn leave(&self, id: u64) -> Answer<bool> {
         let Some(member) = self.member(id)? else { return Ok(false) };
         self.db.prepare_cached("DELETE FROM members WHERE id = ?1")?.execute([id])?;
+        self.db.prepare_cached("DELETE FROM pace WHERE member = ?1")?.execute([id])?;
         self.write(&Entry::of(&member, super::lines::LEFT))?;
         Ok(true)
     }

@@ -10,6 +10,7 @@
 mod keeping;
 mod lines;
 mod members;
+mod pace;
 
 use std::{
     ffi::OsString,
@@ -21,7 +22,9 @@ use std::{
 use nix::time::{ClockId, clock_gettime};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::store::{Answer, Guest, Kept, Line, Member, Pass, Patience, Refusal, Speaker, Speech, Store, Via};
+use super::store::{
+    Answer, Guest, Kept, Line, Member, Pass, Patience, Rate, Refusal, Said, Speaker, Speech, Store, Via,
+};
 use crate::sys::record_lock::RecordLocks;
 
 /// One worker's connection to the store.
@@ -107,6 +110,7 @@ impl Sqlite {
         let id = self.change(|pen| {
             if alone {
                 pen.db.execute("UPDATE members SET heard = ?1, away = NULL", [now()])?;
+                pen.db.execute("DELETE FROM pace", ())?;
             }
             pen.db.execute("INSERT INTO workers DEFAULT VALUES", ())?;
             let id = pen.db.last_insert_rowid().cast_unsigned();
@@ -174,8 +178,8 @@ impl Store for Sqlite {
         members::find(&self.db, pass)
     }
 
-    fn say(&mut self, by: &Speaker, speeches: &[Speech]) -> Answer<u64> {
-        self.change(|pen| pen.say(by, speeches))
+    fn say(&mut self, by: &Speaker, speeches: &[Speech], rate: Option<Rate>) -> Answer<Said> {
+        self.change(|pen| pen.say(by, speeches, rate))
     }
 
     fn leave(&mut self, member: u64) -> Answer<bool> {

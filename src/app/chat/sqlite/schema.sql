@@ -33,6 +33,12 @@ CREATE TABLE IF NOT EXISTS members (
     away INTEGER
 ) STRICT;
 
+-- When all that a member has said so far is forgiven, in microseconds of the monotonic clock; none: already.
+CREATE TABLE IF NOT EXISTS pace (
+    member INTEGER PRIMARY KEY,
+    due INTEGER NOT NULL
+) STRICT;
+
 -- One row for each life of a worker; its lock on the byte of that number ends with it.
 CREATE TABLE IF NOT EXISTS workers (
     id INTEGER PRIMARY KEY AUTOINCREMENT

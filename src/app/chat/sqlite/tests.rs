@@ -75,7 +75,7 @@ fn a_name_is_one_members_at_every_worker() {
     assert_eq!(house.workers[1].present().expect("members"), std::slice::from_ref(&bob));
     assert_eq!(house.workers[1].leave(bob.id), Ok(true));
     assert_eq!(house.workers[0].leave(bob.id), Ok(false));
-    assert_eq!(house.workers[0].say(&Speaker::Member(bob.id), &[speech("hi")]), Err(Refusal::Stranger));
+    assert_eq!(house.workers[0].say(&Speaker::Member(bob.id), &[speech("hi")], None), Err(Refusal::Stranger));
     house.workers[1].join(&guest("bob", Door::Lines)).expect("let in");
 }
 
@@ -84,11 +84,11 @@ fn a_ticket_is_said_once_and_a_batch_wholly_or_not_at_all() {
     let mut house = House::new(2);
     let bob = Speaker::Member(house.workers[0].join(&guest("bob", Door::Browser)).expect("let in").id);
     let once = Speech { ticket: Some("1".into()), ..speech("once") };
-    let number = house.workers[0].say(&bob, std::slice::from_ref(&once)).expect("said");
-    assert_eq!(house.workers[1].say(&bob, &[once]), Ok(number));
+    let number = house.workers[0].say(&bob, std::slice::from_ref(&once), None).expect("said").last;
+    assert_eq!(house.workers[1].say(&bob, &[once], None).map(|said| said.last), Ok(number));
     let nobody = Name::new("nobody").unwrap();
     let lost = Speech { to: Some(nobody.clone()), ..speech("psst") };
-    assert_eq!(house.workers[1].say(&bob, &[speech("first"), lost]), Err(Refusal::Nobody(nobody)));
+    assert_eq!(house.workers[1].say(&bob, &[speech("first"), lost], None), Err(Refusal::Nobody(nobody)));
     let said: Vec<_> = house.history().into_iter().map(|line| line.what).collect();
     assert_eq!(said, [What::Joined, What::Said("once".into())]);
 }
@@ -99,7 +99,7 @@ fn what_is_whispered_is_for_two() {
     let [a, b, c] =
         ["a", "b", "c"].map(|name| house.workers[0].join(&guest(name, Door::Lines)).expect("let in").id);
     let whisper = Speech { to: Some(Name::new("B").unwrap()), ..speech("psst") };
-    house.workers[0].say(&Speaker::Member(a), &[whisper]).expect("said");
+    house.workers[0].say(&Speaker::Member(a), &[whisper], None).expect("said");
     let line = house.history().pop().expect("a line");
     assert_eq!([a, b, c].map(|member| line.is_for(member)), [true, true, false]);
 }
@@ -173,7 +173,7 @@ fn old_lines_are_thrown_away_some_time() {
     let mut house = House::new(1);
     let short = Patience { lines: 10, ..PATIENCE };
     let many: Vec<_> = (0..2000).map(|number| speech(&number.to_string())).collect();
-    house.workers[0].say(&Speaker::Admin, &many).expect("said");
+    house.workers[0].say(&Speaker::Admin, &many, None).expect("said");
     house.workers[0].keep(&short).expect("kept");
     let left: Vec<_> = house.history().iter().map(|line| line.number).collect();
     assert_eq!(left, (1991..=2000).collect::<Vec<_>>());
@@ -229,7 +229,7 @@ proptest! {
                     let id = ids.get(&name).copied().unwrap_or(u64::MAX);
                     let texts: Vec<_> = (0..count).map(|number| format!("{}-{number}", said.len())).collect();
                     let speeches: Vec<_> = texts.iter().map(|text| speech(text)).collect();
-                    if let Ok(number) = house.workers[worker].say(&Speaker::Member(id), &speeches) {
+                    if let Ok(Said { last: number, .. }) = house.workers[worker].say(&Speaker::Member(id), &speeches, None) {
                         prop_assert_eq!(house.workers[worker].last(), Ok(number));
                         said.extend(texts);
                     }
