@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     fs, io,
+    os::fd::{BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     rc::Rc,
     str::FromStr,
@@ -215,6 +216,20 @@ impl Estate for Home {
         let wrong =
             |cause| Error::system(format!("use {path:?}"), cause).remedy("say where by --store sqlite:FILE");
         if chat::is_used(&path).map_err(wrong)? { Ok(()) } else { chat::remove(&path).map_err(wrong) }
+    }
+
+    /// One bell for the workers of both programs: those of the old one hear what is said by way of the new ones.
+    fn cross(&self, put: &mut dyn FnMut(BorrowedFd<'_>)) {
+        BUS.with(|known| known.get().into_iter().flat_map(|bus| bus.descriptors()).for_each(put));
+    }
+
+    fn take_over(&self, brought: Vec<OwnedFd>) -> Result<()> {
+        // A program that has put nothing is older than this: its workers hear of news when they leave.
+        let Ok(brought) = brought.try_into() else { return Ok(()) };
+        let bus =
+            Bus::from_descriptors(brought).map_err(|cause| Error::system("take over the bus", cause))?;
+        BUS.with(|known| known.set(Rc::new(bus)))
+            .map_err(|_| Error::failed("cannot take over the bus: there is one"))
     }
 
     /// Another worker looks after whom it has left behind, and takes over what it did for all.

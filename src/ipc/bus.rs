@@ -19,7 +19,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::{AtomicU64, Ordering::SeqCst},
 };
 
@@ -29,6 +29,7 @@ use nix::{
         epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
         eventfd::{EfdFlags, EventFd},
     },
+    unistd::write,
 };
 
 use crate::sys::memory::SharedMemory;
@@ -40,7 +41,7 @@ use crate::sys::memory::SharedMemory;
 #[derive(Debug)]
 pub struct Bus {
     number: SharedMemory,
-    bell: EventFd,
+    bell: OwnedFd,
 }
 
 /// One process's way to be woken: its descriptor is readable from a ring on until [`Ear::hear`] was called.
@@ -56,7 +57,20 @@ impl Bus {
     /// When no descriptor or no memory is left.
     pub fn new() -> io::Result<Self> {
         let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        Ok(Self { number: SharedMemory::new(size_of::<u64>())?, bell })
+        Ok(Self { number: SharedMemory::new(size_of::<u64>())?, bell: bell.into() })
+    }
+
+    /// What the bus consists of, for a process that does not inherit it: see [`Bus::from_descriptors`].
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.number.as_fd(), self.bell.as_fd()]
+    }
+
+    /// The bus of another process, by copies of its descriptors, in their order.
+    ///
+    /// # Errors
+    /// When the first is no memory of a bus.
+    pub fn from_descriptors([number, bell]: [OwnedFd; 2]) -> io::Result<Self> {
+        Ok(Self { number: SharedMemory::from_fd(number)?, bell })
     }
 
     /// Says to every process, this one included, that there is news up to this number. A number that is lower than one
@@ -67,7 +81,7 @@ impl Bus {
     pub fn ring(&self, number: u64) -> io::Result<()> {
         // The number comes first: whoever is woken finds it.
         self.number().fetch_max(number, SeqCst);
-        match self.bell.write(1) {
+        match write(&self.bell, &1_u64.to_ne_bytes()) {
             // Full after 2^64 rings: whoever listens has been told, and has not listened yet.
             Ok(_) | Err(Errno::EAGAIN) => Ok(()),
             Err(error) => Err(error.into()),
@@ -146,6 +160,18 @@ mod tests {
             }
             assert_eq!(bus.news(), round * 2);
         }
+    }
+
+    #[test]
+    fn another_process_has_the_same_bus() {
+        let bus = Bus::new().expect("a bus");
+        let copies = bus.descriptors().map(|fd| fd.try_clone_to_owned().expect("a copy"));
+        let other = Bus::from_descriptors(copies).expect("the same bus");
+        let ear = bus.listen().expect("an ear");
+        other.ring(9).expect("rung");
+        assert!(is_readable(&ear) && bus.news() == 9);
+        let strangers = [(); 2].map(|()| std::fs::File::open("/dev/null").expect("a file").into());
+        assert!(Bus::from_descriptors(strangers).is_err());
     }
 
     #[test]

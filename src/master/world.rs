@@ -1,6 +1,8 @@
 //! The only writer to the world: forks, signals, answers, and lines in the log.
 
 use std::io;
+#[cfg(feature = "control")]
+use std::os::fd::BorrowedFd;
 
 use super::{
     action::{Action, Ending, News},
@@ -54,6 +56,9 @@ pub struct Hooks<'a> {
     /// Reads the configuration anew; called at each reload, before anything is bound or forked, with what the
     /// generation before runs with. An error fails the reload and leaves everything as it was.
     pub on_reload: OnReload<'a>,
+    /// Called when another program takes over: puts the descriptors that it shares with workers of this one.
+    #[cfg(feature = "control")]
+    pub on_cross: OnCross<'a>,
     /// Called once, when every worker is ready, with their number.
     pub on_ready: Box<dyn FnMut(u32) + 'a>,
     /// Called for everything that happens.
@@ -62,6 +67,10 @@ pub struct Hooks<'a> {
 
 /// What a generation to come runs with, from what the one before does.
 pub type OnReload<'a> = Box<dyn FnMut(&Edition<'a>) -> error::Result<Edition<'a>> + 'a>;
+
+/// What is shared with workers of another program.
+#[cfg(feature = "control")]
+pub type OnCross<'a> = Box<dyn Fn(&mut dyn FnMut(BorrowedFd<'_>)) + 'a>;
 
 /// What came of an action.
 pub enum Effect {
@@ -77,7 +86,7 @@ pub enum Effect {
 pub struct World<'a> {
     pub(super) place: Place,
     pub(super) editions: Editions<'a>,
-    hooks: Hooks<'a>,
+    pub(super) hooks: Hooks<'a>,
     /// `None` in a forked child, which has dropped it.
     pub(super) sources: Option<Sources>,
     /// `None` in a forked child: the write end is the master's alone.

@@ -1,5 +1,7 @@
 //! Settings and an application, made into what a generation of workers runs with.
 
+#[cfg(feature = "control")]
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::{fmt, io, path::Path, rc::Rc, sync::Arc};
 
 use crate::{
@@ -37,6 +39,19 @@ pub trait Estate {
     /// # Errors
     /// What keeps the server from starting.
     fn open(&self, name: &str) -> Result<()>;
+
+    /// Another program takes over in this process, while workers live: puts what both should share.
+    #[cfg(feature = "control")]
+    fn cross(&self, _put: &mut dyn FnMut(BorrowedFd<'_>)) {}
+
+    /// What the program before has put, in its order; called before [`open`](Estate::open).
+    ///
+    /// # Errors
+    /// What keeps the server from going on.
+    #[cfg(feature = "control")]
+    fn take_over(&self, _brought: Vec<OwnedFd>) -> Result<()> {
+        Ok(())
+    }
 
     /// A worker is gone, and may have left something behind.
     fn mourn(&self);

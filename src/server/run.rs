@@ -116,6 +116,8 @@ impl<'x> Start<'x> {
         limits::went_on_from(state.descriptors_at_start);
         let place = Place::resume(&self.blueprint.settings, self.blueprint.dealing(), &state)?;
         let (estate, name) = (Rc::clone(&self.blueprint.estate), place.name.clone());
+        let brought = state.estate().map_err(|cause| Error::system("take over what workers share", cause))?;
+        estate.take_over(brought)?;
         (self.on_bound)(&name).and_then(|()| estate.open(&name))?;
         show("master", &place.name);
         let hooks = hooks(&place, &self.blueprint, self.on_reload, self.on_event);
@@ -145,10 +147,14 @@ fn hooks<'x>(
     let url = |(number, listener): (usize, &Listener)| listener.url(protocols.scheme(number));
     let urls: Vec<_> = place.listeners.iter().enumerate().map(url).collect();
     let (name, estate) = (place.name.clone(), Rc::clone(&blueprint.estate));
+    #[cfg(feature = "control")]
+    let crossing = Rc::clone(&estate);
     let drain = blueprint.settings.limits.drain;
     let on_event = Rc::new(RefCell::new(on_event));
     let on_news = Rc::clone(&on_event);
     Hooks {
+        #[cfg(feature = "control")]
+        on_cross: Box::new(move |put| crossing.cross(put)),
         on_reload: renewing(blueprint.settings.clone(), on_reload),
         on_ready: Box::new(move |workers| {
             let (name, urls) = (name.clone(), urls.clone());

@@ -6,6 +6,9 @@ use std::{
     thread,
 };
 
+use serde_json::Value;
+
+use super::upgrade::started;
 use crate::support::*;
 
 /// The number that ends what ann says.
@@ -62,6 +65,31 @@ fn no_line_is_lost_or_doubled_while_the_program_and_the_workers_are_replaced() {
         let first = bob.first().copied().unwrap_or(count);
         assert!(bob.iter().copied().eq(first..count), "all since he came: {bob:?} of {count}");
     });
+}
+
+#[test]
+fn who_is_held_by_an_old_worker_hears_what_is_said_by_way_of_a_new_one() {
+    let server = Launch::chat().workers(1).start();
+    // The one worker keeps the room, and with it the door of datagrams, until it ends.
+    let zhang = Letters::enter(&server, "zhang");
+    let old = server.workers()[0];
+    let mut unfinished = server.client();
+    unfinished.send("POST /join HTTP/1.1\r\nHost: room\r\nContent-Length: 14\r\n\r\n").unwrap();
+    eventually("it is being read", || (server.status()["workers"][0]["active"] == 1).then_some(()));
+    let upgrade = started(&server, "upgrade", &[]);
+    eventually("the old worker drains", || {
+        let workers = server.status()["workers"].clone();
+        let drains = |worker: &Value| worker["pid"] == old && worker["state"] == "draining";
+        workers.as_array()?.iter().any(drains).then_some(())
+    });
+    let mut bob = Talker::enter(&server, "bob");
+    bob.say("by a new worker");
+    let heard = std::iter::repeat_with(|| zhang.next()).find(|text| text.contains("by a new worker"));
+    assert_eq!(heard.as_deref(), Some("\nbob : by a new worker"));
+    assert!(Process::lives(old), "nobody had to wait for its end");
+    unfinished.send("{\"name\":\"ann\"}").unwrap();
+    assert_eq!(unfinished.answer().unwrap().status, 201);
+    upgrade.join().unwrap().done();
 }
 
 /// When it is dropped, the speaker ends.

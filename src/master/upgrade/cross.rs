@@ -211,6 +211,8 @@ impl World<'_> {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let (inherited, held) = sources.unheard();
+        let mut estate = Vec::new();
+        (self.hooks.on_cross)(&mut |shared| estate.push(luggage.put(shared)));
         Ok(State {
             version: VERSION,
             name: self.place.name.clone(),
@@ -230,6 +232,7 @@ impl World<'_> {
             descriptors_at_start: limits::descriptors_at_start(),
             inherited: inherited.to_vec(),
             held: held.to_vec(),
+            estate,
             luggage: luggage.tickets().to_vec(),
         })
     }

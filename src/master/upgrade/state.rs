@@ -70,6 +70,9 @@ pub struct State {
     pub inherited: Vec<String>,
     /// What was asked for by signals, and not decided yet.
     pub held: Vec<Request>,
+    /// What the application's workers share.
+    #[serde(default)]
+    pub estate: Vec<Ticket>,
     /// Every descriptor that crosses, those that are nothing but means of transport too.
     pub luggage: Vec<Ticket>,
 }
@@ -109,6 +112,14 @@ impl State {
     /// How many workers the settings ask for.
     pub fn range(&self) -> Range {
         Range { least: self.workers, most: self.most_workers.unwrap_or(self.workers) }
+    }
+
+    /// What the application's workers share.
+    ///
+    /// # Errors
+    /// When it did not come with the luggage.
+    pub fn estate(&self) -> io::Result<Vec<OwnedFd>> {
+        self.estate.iter().map(|ticket| claim(*ticket)).collect()
     }
 }
 
