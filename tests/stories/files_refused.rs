@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
     process::Command,
 };
 
@@ -63,27 +64,82 @@ fn a_file_past_the_limit_is_an_error_that_names_itself() {
     cp(text(&own), &url(server.address(), "b")).done();
 }
 
-#[test]
-fn a_full_disk_is_an_error_that_names_itself_and_keeps_the_old_file() {
-    let launch = Launch::files().workers(1);
-    let disk = launch.root().path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let mut mount = Command::new("mount");
-    if run(mount.args(["-t", "tmpfs", "-o", "size=4m", "none", text(&disk)])).code != 0 {
-        // Only root may mount; the limit of the story before shows the same way of an error.
-        return;
+/// A disk of four megabytes, for as long as this lives.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where nobody but root may mount: the limit of the story before shows the same way of an error.
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mut mount = Command::new("mount");
+        let mounted = run(mount.args(["-t", "tmpfs", "-o", "size=4m", "none", text(&at)]));
+        (mounted.code == 0).then_some(Self(at))
     }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Whoever stands in it yet does not keep it.
+        run(Command::new("umount").arg("--lazy").arg(&self.0));
+    }
+}
+
+#[test]
+fn a_full_disk_at_the_server_is_an_error_that_names_itself_and_keeps_the_old_file() {
+    let launch = Launch::files().workers(1);
+    let Some(disk) = SmallDisk::mount(launch.root().path().join("disk")) else { return };
     let server = launch.start();
     let own = launch.folder().join("own");
-    fs::write(disk.join("a"), "old").unwrap();
+    fs::write(disk.0.join("a"), "old").unwrap();
     fs::write(&own, noise(6 * MIB)).unwrap();
     let end = cp(text(&own), &url(server.address(), "disk/a"));
-    let (old, left) = (fs::read(disk.join("a")), partials(&disk));
-    server.stop();
-    run(Command::new("umount").arg(&disk)).done();
     assert!(end.code == 1 && end.err.contains("the disk is full"), "{end:?}");
     assert!(end.err.contains("(make room on the server; nothing of the file was kept)"), "{end:?}");
-    assert_eq!((old.unwrap(), left.len()), (b"old".to_vec(), 0));
+    assert_eq!((fs::read(disk.0.join("a")).unwrap(), partials(&disk.0).len()), (b"old".to_vec(), 0));
+}
+
+#[test]
+fn a_full_disk_at_the_client_is_an_error_that_names_itself_and_keeps_the_old_file() {
+    let (server, here) = server();
+    let Some(disk) = SmallDisk::mount(here.join("disk")) else { return };
+    server.launch.root().file("a", noise(6 * MIB)).file("b", "b");
+    let to = disk.0.join("a");
+    fs::write(&to, "old").unwrap();
+    let end = cp(&url(server.address(), "a"), text(&to));
+    assert!(end.code == 1 && end.err.contains("no space left on device"), "{end:?}");
+    assert!(end.err.contains("(make room on this machine; nothing of the file was kept)"), "{end:?}");
+    assert_eq!(end.err.lines().count(), 1, "{end:?}");
+    assert_eq!((fs::read(&to).unwrap(), partials(&disk.0).len()), (b"old".to_vec(), 0));
+    // What fits arrives.
+    cp(&url(server.address(), "b"), text(&to)).done();
+    assert_eq!(fs::read(&to).unwrap(), b"b");
+}
+
+#[test]
+fn a_quota_of_the_file_system_names_itself_on_either_side() {
+    let launch = Launch::files().workers(1);
+    let fault = Fault::new(&launch, QUOTA_EXCEEDED);
+    let server = fault.inside(launch).start();
+    let (root, own) = (server.launch.root(), server.launch.folder().join("own"));
+    root.file("a", "old");
+    fs::write(&own, noise(2 * MIB)).unwrap();
+    fault.begin();
+    let sent = cp(text(&own), &url(server.address(), "a"));
+    assert!(sent.code == 1 && sent.err.contains("the quota is used up"), "{sent:?}");
+    assert!(sent.err.contains("or its user's; nothing of the file was kept)"), "{sent:?}");
+    assert_eq!((fs::read(root.path().join("a")).unwrap(), partials(root.path()).len()), (b"old".to_vec(), 0));
+    let got = server.launch.folder().join("got");
+    fs::write(&got, "old").unwrap();
+    let mut client = forkd_command();
+    let fetched = run(fault.in_command(client.args(["cp", &url(server.address(), "a"), text(&got)])));
+    assert!(fetched.code == 1 && fetched.err.contains("quota exceeded"), "{fetched:?}");
+    assert!(fetched.err.contains("on this machine"), "{fetched:?}");
+    assert!(fetched.err.contains("nothing of the file was kept"), "{fetched:?}");
+    assert_eq!((fs::read(&got).unwrap(), partials(server.launch.folder()).len()), (b"old".to_vec(), 0));
+    fault.end();
+    cp(text(&own), &url(server.address(), "a")).done();
+    cp(&url(server.address(), "a"), text(&got)).done();
+    assert_eq!(fs::read(&got).unwrap(), fs::read(&own).unwrap());
 }
 
 #[test]
@@ -141,6 +197,25 @@ fn a_quota_counts_what_is_there_and_what_is_arriving() {
     wire.release();
     assert!(eventually("the client ends", || slow.try_wait().unwrap()).success());
     assert!(partials(launch.root().path()).is_empty());
+}
+
+#[test]
+fn a_quota_stands_in_the_file_and_is_another_after_a_reload() {
+    let launch = Launch::files().workers(2);
+    let settings = launch.folder().join("files.toml");
+    let launch = launch.args(["--config", text(&settings)]);
+    fs::write(&settings, "quota = \"1M\"\n").unwrap();
+    let server = launch.start();
+    let own = launch.folder().join("own");
+    fs::write(&own, noise(2 * MIB)).unwrap();
+    let send = || cp(text(&own), &url(server.address(), "a"));
+    let refused = send();
+    assert!(refused.code == 1 && refused.err.contains("the quota is used up"), "{refused:?}");
+    for (quota, code) in [("3M", 0), ("1500K", 1), ("off", 0)] {
+        fs::write(&settings, format!("quota = \"{quota}\"\n")).unwrap();
+        server.operate("reload", &[]).done();
+        assert_eq!(send().code, code, "{quota}");
+    }
 }
 
 #[test]

@@ -36,6 +36,13 @@ pub const FORK_FAILS: &str = "
         return ((pid_t (*)(void)) dlsym(RTLD_NEXT, \"fork\"))();
     }";
 
+/// Nothing more may be written: the quota of whoever writes is used up.
+pub const QUOTA_EXCEEDED: &str = "
+    ssize_t pwrite64(int fd, const void *from, size_t count, off_t at) {
+        if (on()) { errno = EDQUOT; return -1; }
+        return syscall(SYS_pwrite64, fd, from, count, at);
+    }";
+
 impl Fault {
     /// Builds the library; `code` is one of the constants above. Whoever can build forkd has a C compiler: Rust links
     /// with it.
@@ -61,6 +68,11 @@ impl Fault {
     /// A server that has the fault in it.
     pub fn inside(&self, launch: Launch) -> Launch {
         launch.env("LD_PRELOAD", &self.library.to_string_lossy())
+    }
+
+    /// A command that has the fault in it.
+    pub fn in_command<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("LD_PRELOAD", &self.library)
     }
 
     /// From now on the call fails.

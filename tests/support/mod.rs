@@ -23,7 +23,7 @@ mod wire;
 pub use chat::{Letters, Page, Reader, Talker};
 pub use client::{Answer, Client, fetch};
 pub use family::{Family, family_with_zombie};
-pub use fault::{BOOT_FAILS, BOOT_HANGS, FORK_FAILS, Fault};
+pub use fault::{BOOT_FAILS, BOOT_HANGS, FORK_FAILS, Fault, QUOTA_EXCEEDED};
 pub use instance::Instance;
 pub use launch::{Launch, as_nobody};
 pub use load::Load;

@@ -19,9 +19,10 @@ pub enum Left {
 }
 
 /// What to do about what fails on this machine.
-const HERE: [(ErrorKind, &str); 5] = [
+const HERE: [(ErrorKind, &str); 6] = [
     (ErrorKind::StorageFull, "make room on this machine"),
-    (ErrorKind::QuotaExceeded, "make room on this machine"),
+    (ErrorKind::QuotaExceeded, "make room on this machine, or have your quota raised"),
+    (ErrorKind::FileTooLarge, "raise the limit on files: ulimit -f"),
     (ErrorKind::PermissionDenied, "choose a directory on this machine that you may write to"),
     (ErrorKind::NotFound, "make the directory first"),
     (ErrorKind::InvalidFilename, "give it another name here"),
