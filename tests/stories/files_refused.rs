@@ -62,6 +62,18 @@ fn a_file_past_the_limit_is_an_error_that_names_itself() {
     );
     fs::write(&own, "small").unwrap();
     cp(text(&own), &url(server.address(), "b")).done();
+    // The same at the client.
+    launch.root().file("long", noise(20 * MIB));
+    let (forkd, long) = (forkd_command(), url(server.address(), "long"));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 16384; exec \"$0\" \"$@\""]).arg(forkd.get_program());
+    let end = run(limited.args(["cp", &long, text(&own)]));
+    assert!(end.code == 1 && end.err.contains("file too large"), "{end:?}");
+    assert!(
+        end.err.contains("(raise the limit on files: ulimit -f; nothing of the file was kept)"),
+        "{end:?}"
+    );
+    assert_eq!((fs::read(&own).unwrap(), partials(launch.folder()).len()), (b"small".to_vec(), 0));
 }
 
 /// A disk of four megabytes, for as long as this lives.

@@ -24,6 +24,7 @@ use super::{out, words};
 use crate::{
     Result,
     app::transfer::client::{Client, Failure},
+    process::signal,
     protocol::transfer::{Entry, Kind},
 };
 
@@ -50,6 +51,8 @@ pub fn list(urls: &[Url], json: bool) -> Result<ExitCode> {
 
 /// `forkd cp`: what can be copied is, and what cannot is named.
 pub fn copy(ends: &[End], recursive: bool) -> Result<ExitCode> {
+    // A file that may not be so long is an error like others, and no reason to die. setrlimit(2)
+    let _ = signal::ignore(libc::SIGXFSZ);
     let mut copier = Copier::new();
     let jobs = plan(&mut copier, ends, recursive)?;
     Ok(if copier.copy_all(&jobs)? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
