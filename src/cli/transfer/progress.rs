@@ -6,6 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
 
 use super::failed::Left;
 use crate::{app::transfer::client::Progress, cli::words, protocol::transfer::RUN};
@@ -32,8 +33,13 @@ pub struct Total {
 /// How often a bar is drawn anew in a second.
 const DRAWS: u8 = 10;
 
-const TEMPLATE: &str =
+/// What stands in a bar's line: all of it, and what goes into forty columns.
+const WIDE: &str =
     "{msg:24!} {wide_bar} {prefix}{bytes:>11}/{total_bytes} {binary_bytes_per_sec:>12} {eta:>4} left";
+const NARROW: &str = "{msg:13!} {percent:>3}% {binary_bytes_per_sec:>12} {eta:>4} left";
+
+/// From how many columns on there is room for all of it.
+const ROOM: u16 = 76;
 
 impl Meter {
     /// A meter of a file with this name.
@@ -42,7 +48,7 @@ impl Meter {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWS));
             // The template is ours, and a test sees that it is one.
             let style =
-                ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+                ProgressStyle::with_template(template()).unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style.progress_chars("━━ "));
             bar.set_message(words::printable(name).into_owned());
             bar
@@ -112,6 +118,14 @@ impl Total {
     }
 }
 
+/// A line that is too long for the terminal is broken in two.
+fn template() -> &'static str {
+    match terminal_size_of(io::stderr()) {
+        Some((Width(columns), _)) if columns < ROOM => NARROW,
+        Some(_) | None => WIDE,
+    }
+}
+
 fn summary(to: &str, size: u64, kept: u64, time: Duration) -> String {
     let rate = (size - kept) as f64 / time.as_secs_f64().max(1e-6);
     let kept = if kept == 0 { String::new() } else { format!(", {} of it were there", words::size(kept)) };
@@ -125,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_template_is_one() {
-        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+        assert!([WIDE, NARROW].into_iter().all(|template| ProgressStyle::with_template(template).is_ok()));
     }
 
     #[test]
