@@ -87,8 +87,9 @@ pub struct RateLimit(Option<Rate>);
 /// How many lines may be said at once where that is not told, as a multiple of those in a second.
 const BURST: u32 = 10;
 
-/// How long a page that lost its connection has to come back.
-const AWAY: Duration = Duration::from_secs(15);
+/// How long a page that lost its connection has to come back: longer than it takes to notice a dead one by its silence
+/// (45 s, in the page), and than a busy machine takes to let it in.
+const AWAY: Duration = Duration::from_secs(60);
 
 /// How many lines a room remembers.
 const LINES: u64 = 100_000;
