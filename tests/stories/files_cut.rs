@@ -56,6 +56,37 @@ impl Replacement {
     }
 }
 
+/// A server, and a client of it whose first half has arrived; the wire holds the other.
+struct Halfway {
+    server: Instance,
+    here: PathBuf,
+    wire: Wire,
+    big: Replacement,
+    client: Child,
+}
+
+/// One that fetches.
+#[track_caller]
+fn fetching() -> Halfway {
+    let (server, here) = server();
+    let wire = Wire::to(server.address(), HALF as u64);
+    let big = Replacement::new(&server.launch.root().path().join("big"), &here.join("big"));
+    let client = copy(&url(wire.address(), "big"), text(&big.old));
+    big.wait_part();
+    Halfway { server, here, wire, big, client }
+}
+
+/// One that sends.
+#[track_caller]
+fn sending() -> Halfway {
+    let (server, here) = server();
+    let wire = Wire::to(server.address(), HALF as u64);
+    let big = Replacement::new(&here.join("big"), &server.launch.root().path().join("big"));
+    let client = copy(text(&big.new), &url(wire.address(), "big"));
+    big.wait_part();
+    Halfway { server, here, wire, big, client }
+}
+
 fn kill(mut client: Child) {
     client.kill().unwrap();
     client.wait().unwrap();
@@ -72,11 +103,7 @@ fn end(client: &mut Child) -> (bool, String) {
 
 #[test]
 fn a_killed_client_that_fetched_leaves_the_old_file_and_the_next_goes_on() {
-    let (server, here) = server();
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&server.launch.root().path().join("big"), &here.join("big"));
-    let client = copy(&url(wire.address(), "big"), text(&big.old));
-    big.wait_part();
+    let Halfway { server, wire: _wire, big, client, .. } = fetching();
     kill(client);
     assert_eq!(fs::read(&big.old).unwrap(), b"old");
     let line = cp(&url(server.address(), "big"), text(&big.old)).done().out;
@@ -86,11 +113,7 @@ fn a_killed_client_that_fetched_leaves_the_old_file_and_the_next_goes_on() {
 
 #[test]
 fn a_killed_client_that_sent_leaves_the_old_file_and_the_next_goes_on() {
-    let (server, here) = server();
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&here.join("big"), &server.launch.root().path().join("big"));
-    let client = copy(text(&big.new), &url(wire.address(), "big"));
-    big.wait_part();
+    let Halfway { server, wire, big, client, .. } = sending();
     kill(client);
     wire.cut();
     big.wait_left();
@@ -102,11 +125,7 @@ fn a_killed_client_that_sent_leaves_the_old_file_and_the_next_goes_on() {
 
 #[test]
 fn a_cut_network_is_told_and_the_next_attempt_goes_on() {
-    let (server, here) = server();
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&server.launch.root().path().join("big"), &here.join("big"));
-    let mut client = copy(&url(wire.address(), "big"), text(&big.old));
-    big.wait_part();
+    let Halfway { server, wire, big, mut client, .. } = fetching();
     wire.cut();
     let (done, words) = end(&mut client);
     assert!(!done && words.contains("connection"), "{words}");
@@ -118,11 +137,7 @@ fn a_cut_network_is_told_and_the_next_attempt_goes_on() {
 
 #[test]
 fn what_an_earlier_attempt_left_is_not_trusted() {
-    let (server, here) = server();
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&server.launch.root().path().join("big"), &here.join("big"));
-    let client = copy(&url(wire.address(), "big"), text(&big.old));
-    big.wait_part();
+    let Halfway { server, here, wire: _wire, big, client } = fetching();
     kill(client);
     let partial = partials(&here).pop().unwrap();
     let mut left = fs::read(&partial).unwrap();
@@ -135,12 +150,8 @@ fn what_an_earlier_attempt_left_is_not_trusted() {
 
 #[test]
 fn killed_workers_and_a_reload_are_not_noticed_by_who_sends() {
-    let (server, here) = server();
+    let Halfway { server, wire, big, mut client, .. } = sending();
     server.allow("event=exited");
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&here.join("big"), &server.launch.root().path().join("big"));
-    let mut client = copy(text(&big.new), &url(wire.address(), "big"));
-    big.wait_part();
     for worker in server.workers() {
         send(worker, Signal::SIGKILL);
     }
@@ -155,11 +166,7 @@ fn killed_workers_and_a_reload_are_not_noticed_by_who_sends() {
 
 #[test]
 fn a_reload_and_an_upgrade_are_not_noticed_by_who_fetches() {
-    let (server, here) = server();
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&server.launch.root().path().join("big"), &here.join("big"));
-    let mut client = copy(&url(wire.address(), "big"), text(&big.old));
-    big.wait_part();
+    let Halfway { server, wire, big, mut client, .. } = fetching();
     // Each waits for the old workers' end, and these for the client: so it must go on meanwhile.
     wire.release();
     server.operate("reload", &[]).done();
@@ -171,11 +178,7 @@ fn a_reload_and_an_upgrade_are_not_noticed_by_who_fetches() {
 
 #[test]
 fn a_connection_that_hangs_leaves_nothing_once_another_has_brought_the_file() {
-    let (server, here) = server();
-    let wire = Wire::to(server.address(), HALF as u64);
-    let big = Replacement::new(&here.join("big"), &server.launch.root().path().join("big"));
-    let client = copy(text(&big.new), &url(wire.address(), "big"));
-    big.wait_part();
+    let Halfway { server, wire, big, client, .. } = sending();
     cp(text(&big.new), &url(server.address(), "big")).done();
     assert!(fs::read(&big.old).unwrap() == big.content, "the hanging one is in nobody's way");
     kill(client);
