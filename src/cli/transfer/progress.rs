@@ -36,7 +36,7 @@ const DRAWS: u8 = 10;
 /// What stands in a bar's line: all of it, and what goes into forty columns.
 const WIDE: &str =
     "{msg:24!} {wide_bar} {prefix}{bytes:>11}/{total_bytes} {binary_bytes_per_sec:>12} {eta:>4} left";
-const NARROW: &str = "{msg:13!} {percent:>3}% {binary_bytes_per_sec:>12} {eta:>4} left";
+const NARROW: &str = "{msg:10!} {percent:>3}% {binary_bytes_per_sec:>13} {eta:>4} left";
 
 /// From how many columns on there is room for all of it.
 const ROOM: u16 = 76;
