@@ -8,45 +8,12 @@ use std::{
 
 use crate::support::*;
 
-/// The user nobody: a number, so that the stories need no account.
-const NOBODY: u32 = 65534;
-
 const AS_NOBODY: [&str; 5] = ["--user", "65534", "--group", "65534", "--drop-master"];
-
-/// Whether there is anything to give up here.
-fn is_root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        #[expect(clippy::print_stderr, reason = "what was skipped is said")]
-        {
-            eprintln!("skipped: only root can become somebody else");
-        }
-    }
-    root
-}
 
 /// In a folder that the user can enter.
 fn open(launch: Launch) -> Launch {
     fs::set_permissions(launch.folder(), fs::Permissions::from_mode(0o755)).unwrap();
     launch.args(AS_NOBODY)
-}
-
-/// What /proc says of a process, in the words of proc_pid_status(5).
-fn says(process: i32, key: &str) -> String {
-    let process = Process::read(process).expect("a process");
-    process.status(key).expect(key).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[track_caller]
-fn check_is_nobody(process: i32) {
-    for key in ["Uid", "Gid"] {
-        assert_eq!(says(process, key), [NOBODY; 4].map(|id| id.to_string()).join(" "), "{key}");
-    }
-    assert_eq!(says(process, "Groups"), NOBODY.to_string());
-    for capabilities in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-        assert_eq!(says(process, capabilities), "0000000000000000", "{capabilities}");
-    }
-    assert_eq!(says(process, "NoNewPrivs"), "1");
 }
 
 /// A command of the operator's, as nobody types it.

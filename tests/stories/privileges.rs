@@ -8,38 +8,6 @@ use std::{
 
 use crate::support::*;
 
-/// The user nobody: a number, so that the stories need no account.
-const NOBODY: u32 = 65534;
-
-/// Whether there is anything to give up here.
-fn is_root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        #[expect(clippy::print_stderr, reason = "what was skipped is said")]
-        {
-            eprintln!("skipped: only root can become somebody else");
-        }
-    }
-    root
-}
-
-/// What /proc says of a worker, in the words of proc_pid_status(5).
-fn says(worker: i32, key: &str) -> String {
-    let process = Process::read(worker).expect("a worker");
-    process.status(key).expect(key).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[track_caller]
-fn check_is_nobody(worker: i32) {
-    let four = |id: u32| [id.to_string(), id.to_string(), id.to_string(), id.to_string()].join(" ");
-    assert_eq!((says(worker, "Uid"), says(worker, "Gid")), (four(NOBODY), four(NOBODY)));
-    assert_eq!(says(worker, "Groups"), NOBODY.to_string());
-    for capabilities in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-        assert_eq!(says(worker, capabilities), "0000000000000000", "{capabilities}");
-    }
-    assert_eq!(says(worker, "NoNewPrivs"), "1");
-}
-
 /// With user and group nobody, in numbers.
 fn as_user(launch: Launch) -> Launch {
     launch.args(["--user", "65534", "--group", "65534"])
