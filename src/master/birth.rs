@@ -10,6 +10,7 @@ use super::{
     world::World,
 };
 use crate::{
+    error::Error,
     ipc::{
         channel::{self, Channel},
         ident::{Generation, RowId},
@@ -27,8 +28,8 @@ impl World<'_> {
     /// Starts a child: a copy of this process, or another program.
     pub(super) fn spawn(&mut self, child: ChildId, generation: Generation, accepts: Accepts) -> Event {
         if let Err(cause) = self.place.reach(child.slot) {
-            let cause = format!("cannot listen for slot {}: {cause}", child.slot);
-            return Event::SpawnFailed { child, cause };
+            let cause = Error::system(format!("listen for slot {}", child.slot), cause);
+            return Event::SpawnFailed { child, cause: cause.to_string() };
         }
         let Some(row) = self.scoreboard.take() else {
             return Event::SpawnFailed { child, cause: "cannot fork a worker: no row is free".to_owned() };
@@ -36,12 +37,12 @@ impl World<'_> {
         let begun = match self.editions.get(generation).map(|edition| edition.work.clone()) {
             Some(Work::Serve(serve)) => self
                 .fork(&*serve, child, generation, accepts, row)
-                .map_err(|cause| format!("cannot fork a worker: {cause}")),
+                .map_err(|cause| not_forked(cause).to_string()),
             // In a trial it would accept, and the clients are another's.
             #[cfg(feature = "control")]
             Some(Work::Run(_)) if self.programs.rehearsal.is_some() => self
                 .fork(&program::Understudy, child, generation, accepts, row)
-                .map_err(|cause| format!("cannot fork a worker: {cause}")),
+                .map_err(|cause| not_forked(cause).to_string()),
             Some(Work::Run(program)) => {
                 self.start(&program, child, generation, row).map_err(|cause| cause.to_string())
             }
@@ -135,4 +136,15 @@ impl World<'_> {
             accepts,
         })
     }
+}
+
+/// Why there is no copy of this process, and what can be done about it. fork(2).
+fn not_forked(cause: io::Error) -> Error {
+    let remedy = match cause.raw_os_error() {
+        Some(libc::EAGAIN) => "allow more processes: ulimit -u, pids.max",
+        Some(libc::ENOMEM) => "free memory, or allow more: ulimit -v, memory.max",
+        Some(libc::EMFILE | libc::ENFILE) => "allow more descriptors: ulimit -n, fs.file-max",
+        Some(_) | None => return Error::system("fork a worker", cause),
+    };
+    Error::system("fork a worker", cause).remedy(remedy)
 }

@@ -2,7 +2,8 @@
 //!
 //! The first death is answered at once. Deaths count as consecutive while no child of the slot stays ready for a
 //! second; from the second on the delay doubles, up to a cap, and is spread by up to a quarter so that slots that
-//! fell together do not rise together. Past a number of them the slot is given up.
+//! fell together do not rise together. Past a number of them the slot is given up. Where nobody could even be born, it is
+//! tried on for ever; past the same number of failures whoever waits for the slot is told why it is empty.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ pub struct RespawnPolicy {
     pub cap: Duration,
     /// A child that was ready for this long starts the count anew.
     pub healthy: Duration,
-    /// This many consecutive deaths are answered; the next one gives the slot up.
+    /// This many consecutive deaths are answered; the next one gives the slot up. For so many failed forks somebody who
+    /// waits is left to wait.
     pub patience: u32,
 }
 
@@ -42,6 +44,23 @@ pub struct Respawn {
     refusals: u32,
     not_before: Option<Time>,
     gave_up: Option<String>,
+    /// Why nobody can be born here, once that has failed more often than patience allows.
+    #[cfg_attr(feature = "control", serde(default))]
+    refused: Option<String>,
+    /// The last lines of the child with which it was given up.
+    #[cfg_attr(feature = "control", serde(default))]
+    lines: Vec<String>,
+}
+
+/// How a child died that nobody had asked to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Death<'a> {
+    /// How long it had been ready, if it ever was.
+    pub ready_for: Option<Duration>,
+    /// Why it died.
+    pub why: &'a str,
+    /// The last lines that it wrote.
+    pub lines: &'a [String],
 }
 
 /// The answer to a death.
@@ -54,22 +73,16 @@ pub enum Response {
 }
 
 impl Respawn {
-    /// A child died that nobody had asked to end; `ready_for` is how long it had been ready, if it ever was.
-    pub fn died(
-        &mut self,
-        now: Time,
-        ready_for: Option<Duration>,
-        why: &str,
-        policy: &RespawnPolicy,
-        dice: &mut Dice,
-    ) -> Response {
-        if ready_for.is_some_and(|time| time >= policy.healthy) {
+    /// A child died that nobody had asked to end.
+    pub fn died(&mut self, death: Death<'_>, now: Time, policy: &RespawnPolicy, dice: &mut Dice) -> Response {
+        if death.ready_for.is_some_and(|time| time >= policy.healthy) {
             self.deaths = 0;
         } else {
             self.deaths += 1;
         }
         if self.deaths > policy.patience {
-            self.gave_up = Some(why.to_owned());
+            self.gave_up = Some(death.why.to_owned());
+            self.lines = death.lines.to_vec();
             return Response::GiveUp;
         }
         Response::After(self.wait(now, self.deaths, policy, dice))
@@ -77,14 +90,22 @@ impl Respawn {
 
     /// A fork failed. The machine is short of something, which is no fault of the slot's: it is tried for ever, ever
     /// more slowly.
-    pub fn fork_failed(&mut self, now: Time, policy: &RespawnPolicy, dice: &mut Dice) -> Duration {
+    pub fn fork_failed(
+        &mut self,
+        cause: &str,
+        now: Time,
+        policy: &RespawnPolicy,
+        dice: &mut Dice,
+    ) -> Duration {
         self.refusals += 1;
+        self.refused = (self.refusals > policy.patience).then(|| cause.to_owned());
         self.wait(now, self.refusals + 1, policy, dice)
     }
 
     /// A fork went well.
     pub fn forked(&mut self) {
         self.refusals = 0;
+        self.refused = None;
         self.not_before = None;
     }
 
@@ -113,6 +134,28 @@ impl Respawn {
     /// Why the slot was given up, if it was.
     pub fn given_up(&self) -> Option<&str> {
         self.gave_up.as_deref()
+    }
+
+    /// Why nobody should wait for a child here: the slot was given up, or nobody could be born so often in a row that this
+    /// will hardly change by itself.
+    pub fn is_hopeless(&self) -> bool {
+        self.gave_up.is_some() || self.refused.is_some()
+    }
+
+    /// The same in words, which end in what can be done about it.
+    pub fn despair(&self) -> Option<String> {
+        let (deaths, refusals) = (self.deaths, self.refusals);
+        let gave_up = self.gave_up.as_ref().map(|why| {
+            format!("was given up after {deaths} deaths in a row: {why} (mend that and scale again)")
+        });
+        let refused =
+            || self.refused.as_ref().map(|why| format!("is tried on after {refusals} failures: {why}"));
+        gave_up.or_else(refused)
+    }
+
+    /// The last lines of the child with which it was given up.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
     }
 
     /// Consecutive deaths so far.
@@ -155,9 +198,8 @@ mod tests {
 
     fn delays(policy: &RespawnPolicy, ready_for: Option<Duration>) -> Vec<Response> {
         let (mut respawn, mut dice) = (Respawn::default(), Dice::new(7));
-        (0..policy.patience + 1)
-            .map(|_| respawn.died(Time::ZERO, ready_for, "crashed", policy, &mut dice))
-            .collect()
+        let death = Death { ready_for, why: "crashed", lines: &[] };
+        (0..policy.patience + 1).map(|_| respawn.died(death, Time::ZERO, policy, &mut dice)).collect()
     }
 
     #[test]
@@ -183,10 +225,14 @@ mod tests {
     #[test]
     fn a_fork_that_fails_is_tried_for_ever() {
         let (policy, mut respawn, mut dice) = (RespawnPolicy::default(), Respawn::default(), Dice::new(7));
-        for _ in 0..1000 {
-            let delay = respawn.fork_failed(Time::ZERO, &policy, &mut dice);
+        for failures in 1..1000 {
+            let delay = respawn.fork_failed("no room", Time::ZERO, &policy, &mut dice);
             assert!(delay >= policy.base && delay <= policy.cap.mul_f64(1.25));
             assert_eq!(respawn.given_up(), None);
+            assert_eq!(respawn.is_hopeless(), failures > policy.patience);
         }
+        assert!(respawn.despair().is_some_and(|words| words.ends_with("after 999 failures: no room")));
+        respawn.forked();
+        assert!(!respawn.is_hopeless());
     }
 }

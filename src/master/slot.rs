@@ -176,12 +176,13 @@ impl Place {
         matches!(self.children.as_slice(), [only] if only.is_serving() && only.is_heir(wanted))
     }
 
-    /// Whether nothing moves here any more: it is filled, or it was given up and whoever is left in it serves on.
+    /// Whether nothing moves here any more: it is filled, or there is no hope that it will be and whoever is left in it
+    /// serves on.
     pub fn is_settled(&self, wanted: Generation) -> bool {
         let left = || self.children.as_slice();
         let of_another = || !matches!(left(), [only] if only.generation == wanted);
         self.is_filled(wanted)
-            || self.respawn.given_up().is_some() && of_another() && left().iter().all(Child::is_serving)
+            || self.respawn.is_hopeless() && of_another() && left().iter().all(Child::is_serving)
     }
 
     /// Whether a child that failed was killed and is not reaped yet: only its end says when the slot may be filled again.

@@ -40,6 +40,7 @@ mod recycle;
 mod reload;
 mod rotation;
 mod sandbox;
+mod scale_fails;
 mod scoreboard;
 mod serving;
 mod signals;

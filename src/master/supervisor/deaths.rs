@@ -8,7 +8,7 @@ use crate::master::{
     action::News,
     event::ChildId,
     ledger::{epitaph, expectation},
-    respawn::Response,
+    respawn::{Death, Response},
     slot::{Child, Place, Stage},
 };
 use crate::process::{Pid, exit::ExitStatus};
@@ -37,7 +37,7 @@ impl Supervisor {
             self.mourn(&child, None, cause);
         } else if self.is_wanted(&child) {
             let Some(place) = self.slots.touch(id.slot.index()) else { return };
-            let delay = place.respawn.fork_failed(self.now, &self.policy.respawn, &mut self.dice);
+            let delay = place.respawn.fork_failed(cause, self.now, &self.policy.respawn, &mut self.dice);
             self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay });
         }
     }
@@ -100,7 +100,8 @@ impl Supervisor {
     /// Counts a death against its slot.
     pub(super) fn mourn(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
         let Some(Place { respawn, .. }) = self.slots.touch(child.id.slot.index()) else { return };
-        let response = respawn.died(self.now, ready_for, why, &self.policy.respawn, &mut self.dice);
+        let death = Death { ready_for, why, lines: &child.lines };
+        let response = respawn.died(death, self.now, &self.policy.respawn, &mut self.dice);
         let (who, deaths) = (child.who(), respawn.deaths());
         match response {
             Response::After(delay) => self.tell(News::Respawn { who, deaths, delay }),

@@ -11,6 +11,7 @@ use crate::master::{
     action::{Action, News, Outcome, Reason, Sizing, Verdict},
     event::Caller,
     policy::Pausing,
+    respawn::Respawn,
     slot::Stage,
     turn::NextTurn,
 };
@@ -120,6 +121,9 @@ impl Supervisor {
             turn.target_before = None;
         }
         self.retarget(to, Sizing::Asked);
+        // What is answered is about attempts that are made from now on: what was wrong may have been mended.
+        let hopeless = self.slots.touch_all().filter(|slot| slot.respawn.is_hopeless());
+        hopeless.for_each(|slot| slot.respawn = Respawn::default());
         self.scalers.extend(caller);
     }
 

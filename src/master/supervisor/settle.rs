@@ -7,7 +7,7 @@ use crate::{
     ipc::message::Accepts,
     master::{
         action::{Action, Ending, News, Outcome, Verdict},
-        slot::Child,
+        slot::{Child, slot_at},
         slots::Mark,
         turn::{Change, Progress, Turn},
     },
@@ -72,14 +72,24 @@ impl Supervisor {
         if self.turn.is_some() {
             return;
         }
-        let given_up = self.wanted_slots().find_map(|slot| slot.respawn.given_up());
-        let verdict = match given_up {
-            None => Verdict::new(Outcome::Done, format!("{} workers", self.target)),
-            Some(why) => Verdict::new(Outcome::Failed, format!("a slot was given up: {why}")),
-        };
+        let verdict = self
+            .shortfall()
+            .unwrap_or_else(|| Verdict::new(Outcome::Done, format!("{} workers", self.target)));
         for caller in mem::take(&mut self.scalers) {
             self.actions.push(Action::Answer { caller, verdict: verdict.clone() });
         }
+    }
+
+    /// What there is to say where a slot stays empty.
+    fn shortfall(&self) -> Option<Verdict> {
+        let mut slots = self.wanted_slots().enumerate();
+        let (index, why, lines) = slots.find_map(|(index, slot)| {
+            Some((index, slot.respawn.despair()?, slot.respawn.lines().to_vec()))
+        })?;
+        let serving = self.children().filter(|child| child.is_serving()).count();
+        let (target, slot) = (self.target, slot_at(index));
+        let text = format!("cannot scale to {target} workers: {serving} serve, and slot {slot} {why}");
+        Some(Verdict { outcome: Outcome::Failed, text, lines })
     }
 
     fn answer_pausers(&mut self) {
