@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod accept;
+pub mod datagrams;
 pub mod descent;
 pub mod fork;
 pub mod inherited;

@@ -7,12 +7,9 @@ mod post_box;
 
 use std::{fmt, io, net::SocketAddr, os::fd::BorrowedFd};
 
-use nix::{
-    errno::Errno,
-    sys::socket::{SockaddrIn, SockaddrIn6, SockaddrStorage},
-};
+use nix::errno::Errno;
 
-use self::post_box::{Answers, BATCH, Letter, PostBox};
+use self::post_box::{Answers, BATCH, PostBox};
 use super::{
     Worker, guard,
     session::{Datagrams, Peer},
@@ -117,16 +114,16 @@ impl Counter {
     /// Answers the datagrams of a batch.
     fn answer_all(&mut self, listener: usize, count: usize, row: &Row) {
         for number in 0..count {
-            let (letter, bytes, answers) = self.post.open(number);
-            row.bytes_in(bytes.len() as u64);
-            if letter.cut {
+            let (letter, answers) = self.post.open(number);
+            row.bytes_in(letter.bytes.len() as u64);
+            if letter.head.cut {
                 self.cut += 1;
                 report_cut(self.cut);
                 continue;
             }
-            let from = letter.from.as_ref().and_then(inet).filter(|from| may_answer(&self.own, from));
-            let (Some(from), Letter { from: Some(to), .. }) = (from, letter) else { continue };
-            answer(&mut *self.application, (listener, from), bytes, (answers, &to), row);
+            let Some(from) = letter.from.filter(|from| may_answer(&self.own, from)) else { continue };
+            let peer = Peer { address: PeerAddress::Inet(canonical(from)), listener };
+            answer(&mut *self.application, &peer, letter.bytes, (answers, number), row);
         }
     }
 }
@@ -141,14 +138,13 @@ fn report_cut(count: u64) {
 
 fn answer(
     application: &mut dyn Datagrams,
-    (listener, from): (usize, SocketAddr),
+    peer: &Peer,
     bytes: &[u8],
-    (answers, to): (&mut Answers, &SockaddrStorage),
+    (answers, number): (&mut Answers, usize),
     row: &Row,
 ) {
-    let peer = Peer { address: PeerAddress::Inet(canonical(from)), listener };
-    let mut reply = |bytes: &[u8]| answers.push(bytes, to);
-    match guard::contain(|| application.on_datagram(&peer, bytes, &mut reply)) {
+    let mut reply = |bytes: &[u8]| answers.push(number, bytes);
+    match guard::contain(|| application.on_datagram(peer, bytes, &mut reply)) {
         Ok(()) => row.end(),
         Err(panic) => log::error!(target: TARGET, "a datagram was not answered: panicked: {panic}"),
     }
@@ -169,11 +165,6 @@ impl fmt::Debug for Answering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "datagrams" } else { "no datagrams" })
     }
-}
-
-fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
-    let four = address.as_sockaddr_in().map(|four: &SockaddrIn| SocketAddr::V4((*four).into()));
-    four.or_else(|| address.as_sockaddr_in6().map(|six: &SockaddrIn6| SocketAddr::V6((*six).into())))
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

@@ -1,84 +1,60 @@
-//! Datagrams in batches: one system call brings what waits, and one sends all the answers. recvmmsg(2), sendmmsg(2).
+//! Room for a batch of datagrams and for the answers to them, which leave together.
 
-use std::{
-    array, fmt,
-    io::{IoSlice, IoSliceMut},
-    os::fd::{AsRawFd, BorrowedFd},
-};
+use std::{fmt, net::SocketAddr, os::fd::BorrowedFd};
 
-use nix::{
-    errno::Errno,
-    sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto},
-};
+use nix::errno::Errno;
 
-/// How many datagrams one call brings.
-pub const BATCH: usize = 16;
-
-const SEND: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
+use crate::sys::datagrams::Heads;
+pub use crate::sys::datagrams::{BATCH, Head};
 
 /// Room for a batch of datagrams and for the answers to them.
 pub struct PostBox {
     /// A place for each datagram, of the same length. What is never written costs no memory.
     room: Box<[u8]>,
     longest: usize,
-    letters: [Letter; BATCH],
-    headers: Headers,
+    heads: Heads,
     answers: Answers,
 }
 
-/// The heads of a batch, as the kernel has them.
-struct Headers {
-    incoming: MultiHeaders<SockaddrStorage>,
-    outgoing: MultiHeaders<SockaddrStorage>,
-}
-
 /// A datagram that came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Letter {
-    /// How many bytes of it there are.
-    pub length: usize,
+#[derive(Debug)]
+pub struct Letter<'a> {
+    /// What is known of it.
+    pub head: Head,
+    /// What of it there is.
+    pub bytes: &'a [u8],
     /// Who sent it.
-    pub from: Option<SockaddrStorage>,
-    /// Whether it was longer than its place: the rest is lost.
-    pub cut: bool,
+    pub from: Option<SocketAddr>,
 }
 
 /// Answers that wait to be sent together.
 #[derive(Debug, Default)]
 pub struct Answers {
     bytes: Vec<u8>,
-    /// To whom, and where in `bytes` it ends.
-    ends: Vec<usize>,
-    to: Vec<Option<SockaddrStorage>>,
+    /// To which datagram of the batch, and where in `bytes` it ends.
+    ends: Vec<(usize, usize)>,
 }
 
 impl Answers {
-    /// One more.
-    pub fn push(&mut self, bytes: &[u8], to: &SockaddrStorage) {
+    /// One more, to the sender of the datagram with this number.
+    pub fn push(&mut self, letter: usize, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.ends.push(self.bytes.len());
-        self.to.push(Some(*to));
+        self.ends.push((letter, self.bytes.len()));
     }
 
-    fn get(&self, number: usize) -> &[u8] {
-        let begin = if number == 0 { 0 } else { self.ends[number - 1] };
-        &self.bytes[begin..self.ends[number]]
+    /// To whom, and what.
+    fn get(&self, number: usize) -> (usize, &[u8]) {
+        let begin = if number == 0 { 0 } else { self.ends[number - 1].1 };
+        let (letter, end) = self.ends[number];
+        (letter, &self.bytes[begin..end])
     }
 }
 
 impl PostBox {
     /// Room for datagrams of at most `longest` bytes each.
     pub fn new(longest: usize) -> Self {
-        Self {
-            room: vec![0; BATCH * longest].into_boxed_slice(),
-            longest,
-            letters: [Letter::default(); BATCH],
-            headers: Headers {
-                incoming: MultiHeaders::preallocate(BATCH, None),
-                outgoing: MultiHeaders::preallocate(BATCH, None),
-            },
-            answers: Answers::default(),
-        }
+        let room = vec![0; BATCH * longest].into_boxed_slice();
+        Self { room, longest, heads: Heads::new(), answers: Answers::default() }
     }
 
     /// Takes what waits at the socket, a batch at most; how many there were.
@@ -86,36 +62,24 @@ impl PostBox {
     /// # Errors
     /// `EAGAIN` when nothing waits; the errors of earlier answers, such as an unreachable port.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> nix::Result<usize> {
-        let mut places = self.room.chunks_exact_mut(self.longest);
-        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
-            array::from_fn(|_| [IoSliceMut::new(places.next().unwrap_or_default())]);
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let came = recvmmsg(socket.as_raw_fd(), &mut self.headers.incoming, &mut slices, flags, None)?;
-        let mut count = 0;
-        for (letter, message) in self.letters.iter_mut().zip(came) {
-            let cut = message.flags.contains(MsgFlags::MSG_TRUNC);
-            *letter = Letter { length: message.bytes, from: message.address, cut };
-            count += 1;
-        }
-        Ok(count)
+        self.heads.receive(socket, self.room.chunks_exact_mut(self.longest))
     }
 
     /// A datagram of the last batch, and where answers to it go.
-    pub fn open(&mut self, number: usize) -> (Letter, &[u8], &mut Answers) {
-        let (letter, begin) = (self.letters[number], number * self.longest);
-        (letter, &self.room[begin..begin + letter.length], &mut self.answers)
+    pub fn open(&mut self, number: usize) -> (Letter<'_>, &mut Answers) {
+        let (head, begin) = (self.heads.head(number), number * self.longest);
+        let bytes = &self.room[begin..begin + head.length];
+        (Letter { head, bytes, from: self.heads.sender(number) }, &mut self.answers)
     }
 
     /// Sends the answers; how many bytes the kernel took. A queue that is full loses datagrams, as any router on the way
     /// would.
     pub fn send(&mut self, socket: BorrowedFd<'_>) -> u64 {
         let answers = &mut self.answers;
-        let mut sent = 0;
-        let mut next = 0;
+        let (mut sent, mut next) = (0, 0);
         while next < answers.ends.len() {
-            let count = (answers.ends.len() - next).min(BATCH);
-            let outgoing = &mut self.headers.outgoing;
-            match send_some(socket, answers, next, count, outgoing) {
+            let rest = (next..answers.ends.len()).map(|number| answers.get(number));
+            match self.heads.send(socket, rest) {
                 Ok((taken, bytes)) => {
                     sent += bytes;
                     next += taken.max(1);
@@ -127,36 +91,8 @@ impl PostBox {
         }
         answers.bytes.clear();
         answers.ends.clear();
-        answers.to.clear();
         sent
     }
-}
-
-/// Sends `count` answers from `first` on; how many of them the kernel took, and how many bytes.
-fn send_some(
-    socket: BorrowedFd<'_>,
-    answers: &Answers,
-    first: usize,
-    count: usize,
-    headers: &mut MultiHeaders<SockaddrStorage>,
-) -> nix::Result<(usize, u64)> {
-    if let (1, Some(to)) = (count, &answers.to[first]) {
-        let bytes = sendto(socket.as_raw_fd(), answers.get(first), to, SEND)?;
-        return Ok((1, bytes as u64));
-    }
-    // Beyond the count they are empty, and not sent: there are as many addresses as answers.
-    let slices: [[IoSlice<'_>; 1]; BATCH] = array::from_fn(|number| {
-        let bytes = if number < count { answers.get(first + number) } else { &[] };
-        [IoSlice::new(bytes)]
-    });
-    let to = &answers.to[first..first + count];
-    let sent = sendmmsg(socket.as_raw_fd(), headers, &slices[..count], to, [], SEND)?;
-    let (mut taken, mut bytes) = (0, 0);
-    for message in sent {
-        taken += 1;
-        bytes += message.bytes as u64;
-    }
-    Ok((taken, bytes))
 }
 
 impl fmt::Debug for PostBox {
@@ -184,9 +120,9 @@ mod tests {
         let mut seen = Vec::new();
         while let Ok(count) = post.receive(socket.as_fd()) {
             for number in 0..count {
-                let (letter, bytes, answers) = post.open(number);
-                seen.push((bytes.to_vec(), letter.cut));
-                answers.push(bytes, &letter.from.unwrap());
+                let (letter, answers) = post.open(number);
+                seen.push((letter.bytes.to_vec(), letter.head.cut));
+                answers.push(number, letter.bytes);
             }
             post.send(socket.as_fd());
         }
@@ -224,11 +160,11 @@ mod tests {
         let mut post = PostBox::new(64);
         theirs.send(b"x").unwrap();
         assert_eq!(post.receive(ours.as_fd()), Ok(1));
-        let (letter, _, answers) = post.open(0);
-        let from = letter.from.unwrap();
+        let (letter, answers) = post.open(0);
+        assert_eq!(letter.from, Some(theirs.local_addr().unwrap()));
         // Longer than any datagram can be: EMSGSIZE.
-        answers.push(&[0; 70_000], &from);
-        answers.push(b"second", &from);
+        answers.push(0, &[0; 70_000]);
+        answers.push(0, b"second");
         assert_eq!(post.send(ours.as_fd()), 6);
         let mut answer = [0; 64];
         assert_eq!(theirs.recv(&mut answer).unwrap(), 6);
