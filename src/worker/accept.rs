@@ -16,6 +16,7 @@ use std::{
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::{
+    datagrams::Left,
     session::Peer,
     stop::{Errand, Stop},
 };
@@ -51,6 +52,8 @@ pub struct Doors {
     accepts: Accepts,
     /// Whether the log has heard of this shortage.
     told: bool,
+    /// Doors for datagrams that have left the set, since there is always somebody.
+    flooded: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl Doors {
     /// `ENOMEM` or `ENOSPC` when the kernel has no room for them.
     pub fn open(set: &Epoll, stop: &Stop, listeners: &[Listener]) -> io::Result<Self> {
         set.add(stop.fd()?, EpollEvent::new(EpollFlags::EPOLLIN, Token::Stop.into()))?;
-        let doors = Self { state: State::Open, accepts: stop.accepts(), told: false };
+        let doors = Self { state: State::Open, accepts: stop.accepts(), told: false, flooded: Vec::new() };
         for (number, listener) in listeners.iter().enumerate() {
             if listener.kind() == Kind::Datagram || doors.are_open() {
                 listener.sockets().try_for_each(|socket| wait_at(set, number, socket))?;
@@ -154,7 +157,11 @@ impl Doors {
             Errand::TakeOver { slot, listener: number, socket } => {
                 let closed = self.state == State::Closed;
                 if let Some(listener) = listeners.get_mut(number).filter(|_| !closed) {
-                    if listener.kind() == Kind::Datagram || self.are_open() {
+                    let waits = match listener.kind() {
+                        Kind::Stream => self.are_open(),
+                        Kind::Datagram => !self.flooded.contains(&number),
+                    };
+                    if waits {
                         wait_at(set, number, &socket)?;
                     }
                     listener.take_over(slot.number(), socket);
@@ -235,6 +242,38 @@ impl Doors {
         Ok(())
     }
 
+    /// Takes a door for datagrams out of the set as long as each burst leaves more there, and back behind the last one.
+    ///
+    /// Whoever waits at a socket may wait for room, too: so the kernel looks through a set that the socket is in at each
+    /// datagram that is sent, which is a twentieth of all that an echo costs. Who has more to do than it can waits for nothing:
+    /// its driver goes to [`Doors::flooded`] in each round instead.
+    ///
+    /// # Errors
+    /// As [`Doors::open`].
+    pub fn note(&mut self, set: &Epoll, listeners: &[Listener], number: usize, left: Left) -> io::Result<()> {
+        let before = self.flooded.iter().position(|flooded| *flooded == number);
+        match (left, before) {
+            (Left::More, None) => {
+                for socket in listeners[number].sockets() {
+                    // To leave a set cannot fail.
+                    let _ = set.delete(socket);
+                }
+                self.flooded.push(number);
+            }
+            (Left::Nothing, Some(place)) => {
+                self.flooded.swap_remove(place);
+                listeners[number].sockets().try_for_each(|socket| wait_at(set, number, socket))?;
+            }
+            (Left::More, Some(_)) | (Left::Nothing, None) => {}
+        }
+        Ok(())
+    }
+
+    /// The doors where datagrams wait without a look at the set.
+    pub fn flooded(&self) -> &[usize] {
+        &self.flooded
+    }
+
     /// Accepts no more: the listeners leave the set, and may be closed then.
     ///
     /// They leave first: other processes hold the same sockets, and the set would report them for ever.
@@ -242,6 +281,7 @@ impl Doors {
         for socket in listeners.iter().flat_map(Listener::sockets) {
             let _ = set.delete(socket);
         }
+        self.flooded.clear();
         self.state = State::Closed;
     }
 }

@@ -102,7 +102,7 @@ impl<D: Desk> Loop<'_, D> {
     fn run(mut self) -> io::Result<()> {
         self.worker.ready();
         while !self.worker.stop.requested() {
-            self.serve_datagrams();
+            self.serve_datagrams()?;
             match self.accept()? {
                 Some((socket, peer)) => self.serve(socket, peer),
                 None => self.wait()?,
@@ -144,12 +144,15 @@ impl<D: Desk> Loop<'_, D> {
         self.worker.row().closed();
     }
 
-    fn serve_datagrams(&mut self) {
+    fn serve_datagrams(&mut self) -> io::Result<()> {
         for number in self.post.numbers() {
-            if let Some(listener) = self.porch.listeners().get(number) {
-                self.post.serve(number, listener, self.worker.row());
+            let listeners = self.porch.listeners();
+            if let Some(listener) = listeners.get(number) {
+                let left = self.post.serve(number, listener, self.worker.row());
+                self.doors.note(&self.set, &listeners, number, left)?;
             }
         }
+        Ok(())
     }
 
     /// Waits until somebody comes, or it is told to stop.
@@ -157,7 +160,9 @@ impl<D: Desk> Loop<'_, D> {
         // What was heard while it served is not said again.
         self.heed()?;
         let rest = self.doors.rest_ends();
-        let timeout = timeout(Time::now(), rest, EpollTimeout::NONE, EpollTimeout::MAX);
+        let now = Time::now();
+        let due = if self.doors.flooded().is_empty() { rest } else { Some(now) };
+        let timeout = timeout(now, due, EpollTimeout::NONE, EpollTimeout::MAX);
         let mut events = [EpollEvent::empty(); 8];
         self.worker.row().rest();
         match self.set.wait(&mut events, timeout) {

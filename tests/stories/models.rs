@@ -30,6 +30,7 @@ for_every_model!(
     http_refuses_what_is_malformed,
     a_thousand_connections_leave_no_zombie,
     datagrams_are_echoed,
+    a_flood_of_datagrams_keeps_nobody_out_and_ends,
     a_drain_finishes_what_was_begun,
     a_reload_loses_nothing,
     the_status_counts_are_right,
@@ -175,6 +176,34 @@ fn datagrams_are_echoed(model: &[&'static str]) {
             socket.set_read_timeout(Some(DEADLINE)).unwrap();
         }
     }
+}
+
+fn a_flood_of_datagrams_keeps_nobody_out_and_ends(model: &[&'static str]) {
+    let launch = Launch::echo().workers(1).args(model.iter().copied());
+    let server = launch.listen(["udp:127.0.0.1:0", "127.0.0.1:0"]).start();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.connect(server.udp()).unwrap();
+    let worker = server.workers()[0];
+    send(worker, Signal::SIGSTOP);
+    server.log.wait("event=halted");
+    // More than one burst takes, so that the worker no longer waits for them, and comes back to them by itself.
+    let sent: Vec<[u8; 2]> = (0..150_u16).map(u16::to_be_bytes).collect();
+    sent.iter().for_each(|bytes| assert_eq!(socket.send(bytes).unwrap(), 2));
+    let mut client = server.client();
+    client.send("and me").unwrap();
+    send(worker, Signal::SIGCONT);
+    assert_eq!(client.take(6).unwrap(), b"and me");
+    drop(client);
+    let echoed = || {
+        let mut reply = [0; 2];
+        assert_eq!(socket.recv(&mut reply).unwrap(), 2);
+        reply
+    };
+    sent.iter().for_each(|bytes| assert_eq!(echoed(), *bytes));
+    eventually("the worker waits for the next one", || (Process::read(worker)?.state == 'S').then_some(()));
+    socket.send(b"ok").unwrap();
+    assert_eq!(echoed(), *b"ok");
 }
 
 fn a_drain_finishes_what_was_begun(model: &[&'static str]) {

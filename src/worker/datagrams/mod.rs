@@ -41,6 +41,15 @@ struct Counter {
     cut: u64,
 }
 
+/// What a burst has left at a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing: whatever comes from now on is news.
+    Nothing,
+    /// As far as is known, more.
+    More,
+}
+
 /// How many batches are answered before others have their turn.
 const BURST: usize = 4;
 
@@ -81,10 +90,10 @@ impl Post {
     }
 
     /// Answers what waits at that listener, a burst at most at each of its sockets.
-    pub fn serve(&mut self, number: usize, listener: &Listener, row: &Row) {
-        if let Some(counter) = &mut self.counters[number] {
-            listener.sockets().for_each(|socket| counter.serve(number, socket, row));
-        }
+    pub fn serve(&mut self, number: usize, listener: &Listener, row: &Row) -> Left {
+        let Some(counter) = &mut self.counters[number] else { return Left::Nothing };
+        let more = listener.sockets().filter(|socket| counter.serve(number, *socket, row) == Left::More);
+        if more.count() > 0 { Left::More } else { Left::Nothing }
     }
 }
 
@@ -93,22 +102,21 @@ impl Counter {
         Self { application, own, post: PostBox::new(LONGEST), cut: 0 }
     }
 
-    fn serve(&mut self, number: usize, socket: BorrowedFd<'_>, row: &Row) {
+    fn serve(&mut self, number: usize, socket: BorrowedFd<'_>, row: &Row) -> Left {
+        let mut left = Left::Nothing;
         for _ in 0..BURST {
-            match self.post.receive(socket) {
+            left = match self.post.receive(socket) {
                 Ok(count) => {
                     self.answer_all(number, count, row);
                     row.bytes_out(self.post.send(socket));
-                    // Whatever has come since then wakes the worker again.
-                    if count < BATCH {
-                        return;
-                    }
+                    if count == BATCH { Left::More } else { return Left::Nothing }
                 }
-                Err(Errno::EAGAIN) => return,
+                Err(Errno::EAGAIN) => return Left::Nothing,
                 // The errors of earlier answers come back here: an unreachable port, a host that is down.
-                Err(_) => {}
-            }
+                Err(_) => Left::Nothing,
+            };
         }
+        left
     }
 
     /// Answers the datagrams of a batch.

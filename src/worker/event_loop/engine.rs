@@ -133,6 +133,9 @@ impl<'a, A: Application> Engine<'a, A> {
                     Token::Stop => self.hear()?,
                 }
             }
+            for number in self.doors.flooded().to_vec() {
+                self.answer_door(number)?;
+            }
             self.wake_sleepers();
             self.end_waits()?;
         }
@@ -158,7 +161,8 @@ impl<'a, A: Application> Engine<'a, A> {
     fn timeout(&self) -> EpollTimeout {
         let limits = self.table.deadline(|wait| self.limit(wait));
         let drain = self.drain.and_then(|drain| drain.deadline);
-        let wake = if self.announced { Some(self.now) } else { self.alarms.first() };
+        let busy = self.announced || !self.doors.flooded().is_empty();
+        let wake = if busy { Some(self.now) } else { self.alarms.first() };
         let quiet = self.quiet.map(|since| since + QUIET);
         let due = [limits, drain, self.doors.rest_ends(), wake, quiet].into_iter().flatten().min();
         timeout(self.now, due, EpollTimeout::NONE, EpollTimeout::MAX)
@@ -189,8 +193,8 @@ impl<'a, A: Application> Engine<'a, A> {
         let listeners = self.worker.listeners();
         // The doors may have been closed by an earlier event of this round.
         if let Some(listener) = listeners.get(number).filter(|_| self.post.is_at(number)) {
-            self.post.serve(number, listener, &self.row);
-            return Ok(());
+            let left = self.post.serve(number, listener, &self.row);
+            return self.doors.note(&self.set, listeners, number, left);
         }
         let shared = listeners.get(number).is_none_or(|listener| listener.queues() == Queues::One);
         if let Some(until) = shared.then(|| self.fairness.leave_until(self.now)).flatten() {

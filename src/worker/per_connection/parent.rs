@@ -122,8 +122,11 @@ impl<'a> Parent<'a> {
         let mut events = [EpollEvent::empty(); 64];
         self.worker.ready();
         while !self.is_done() {
-            let due = [self.doors.rest_ends(), self.drain_until.flatten()].into_iter().flatten().min();
-            let timeout = timeout(Time::now(), due, EpollTimeout::NONE, EpollTimeout::MAX);
+            let now = Time::now();
+            let flooded = (!self.doors.flooded().is_empty()).then_some(now);
+            let due =
+                [flooded, self.doors.rest_ends(), self.drain_until.flatten()].into_iter().flatten().min();
+            let timeout = timeout(now, due, EpollTimeout::NONE, EpollTimeout::MAX);
             self.worker.row().rest();
             let count = match self.set.wait(&mut events, timeout) {
                 Err(Errno::EINTR) => 0,
@@ -139,6 +142,9 @@ impl<'a> Parent<'a> {
                     Token::News => {}
                     Token::Own(visit) => self.hear_visit(visit),
                 }
+            }
+            for number in self.doors.flooded().to_vec() {
+                self.answer_door(number, desk)?;
             }
             self.reopen_doors(desk)?;
         }
@@ -158,8 +164,8 @@ impl<'a> Parent<'a> {
 
     fn answer_door(&mut self, number: usize, desk: &impl Desk) -> io::Result<()> {
         if let Some(listener) = self.worker.listeners().get(number).filter(|_| self.post.is_at(number)) {
-            self.post.serve(number, listener, self.worker.row());
-            return Ok(());
+            let left = self.post.serve(number, listener, self.worker.row());
+            return self.doors.note(&self.set, self.worker.listeners(), number, left);
         }
         // Without a pipe to learn its end by, nobody is let in: the queue keeps whom this worker cannot serve.
         if let Err(error) = self.prepare() {
