@@ -1,13 +1,13 @@
 //! The chunked transfer coding (RFC 9112, section 7.1), both ways.
 //!
 //! Each chunk has a line with its size in hexadecimal digits, its bytes, and a line's end; a chunk of size 0 and the
-//! trailer section end the body. Extensions are read past, within bounds, and never looked at: what no one interprets
-//! cannot be interpreted in two ways. Trailers are kept, within bounds, for whoever asks for them by that name; nothing
-//! here does.
+//! trailer section end the body. Extensions are held against their grammar, within bounds, and forgotten. Trailers are
+//! kept, within bounds, for whoever asks for them by that name; nothing here does.
 
 use super::{
     BodyPart, Refusal, Status, Unsendable,
     bytes::{TOKEN, is_field_text},
+    extension::Extension,
     fields::Field,
     response::{check_field, write_field},
 };
@@ -16,6 +16,8 @@ use super::{
 const MOST_EXTENSION_BYTES: usize = 4 << 10;
 /// How many bytes the trailer section may have.
 const MOST_TRAILER_BYTES: usize = 8 << 10;
+
+const NOT_CHUNKED: Refusal = Refusal::bad("the body is not chunked as it says");
 
 /// Takes the chunks off a body, however the bytes are cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +35,8 @@ pub struct ChunkedDecoder {
 enum Place {
     /// In a size line's digits, of which so many were read.
     Size { size: u64, digits: u8 },
-    /// Behind the digits, in blanks that a semicolon must end.
-    Blank { size: u64 },
-    /// In a size line's extension.
-    Extension { size: u64 },
+    /// In a size line's extensions.
+    Extension { size: u64, at: Extension },
     /// Before the line feed of a size line.
     SizeEnd { size: u64 },
     /// In the data, of which so much is left.
@@ -105,13 +105,12 @@ impl ChunkedDecoder {
     fn step(&mut self, byte: u8) -> Result<Place, Refusal> {
         match (self.place, byte) {
             (Place::Size { digits: 1.., size }, b'\r') => Ok(Place::SizeEnd { size }),
-            (Place::Size { digits: 1.., size }, b';') => self.extension(size),
-            (Place::Size { digits: 1.., size }, b' ' | b'\t') => self.blank(size),
+            (Place::Size { digits: 1.., size }, b';' | b' ' | b'\t') => {
+                self.extension(size, Extension::begin(byte))
+            }
             (Place::Size { size, digits }, _) => digit(size, digits, byte),
-            (Place::Blank { size }, b';') => self.extension(size),
-            (Place::Blank { size }, b' ' | b'\t') => self.blank(size),
-            (Place::Extension { size }, b'\r') => Ok(Place::SizeEnd { size }),
-            (Place::Extension { size }, _) if is_field_text(byte) => self.extension(size),
+            (Place::Extension { size, at }, b'\r') if at.may_end() => Ok(Place::SizeEnd { size }),
+            (Place::Extension { size, at }, _) => self.extension(size, at.step(byte)),
             (Place::SizeEnd { size }, b'\n') => self.begin_chunk(size),
             (Place::DataReturn, b'\r') => Ok(Place::DataEnd),
             (Place::DataEnd, b'\n') => Ok(Place::Size { size: 0, digits: 0 }),
@@ -119,7 +118,7 @@ impl ChunkedDecoder {
             (Place::TrailerStart | Place::TrailerName | Place::TrailerValue | Place::TrailerEnd, _) => {
                 self.trailer(byte)
             }
-            _ => Err(Refusal::bad("the body is not chunked as it says")),
+            _ => Err(NOT_CHUNKED),
         }
     }
 
@@ -136,22 +135,14 @@ impl ChunkedDecoder {
         }
     }
 
-    fn extension(&mut self, size: u64) -> Result<Place, Refusal> {
-        self.count_extension_byte()?;
-        Ok(Place::Extension { size })
-    }
-
-    fn blank(&mut self, size: u64) -> Result<Place, Refusal> {
-        self.count_extension_byte()?;
-        Ok(Place::Blank { size })
-    }
-
-    fn count_extension_byte(&mut self) -> Result<(), Refusal> {
+    /// Counts a byte of an extension, behind which `at` is.
+    fn extension(&mut self, size: u64, at: Option<Extension>) -> Result<Place, Refusal> {
+        let at = at.ok_or(NOT_CHUNKED)?;
         self.extension_bytes += 1;
         if self.extension_bytes > MOST_EXTENSION_BYTES {
             return Err(Refusal::with(Status::CONTENT_TOO_LARGE, "the chunk extensions are too large"));
         }
-        Ok(())
+        Ok(Place::Extension { size, at })
     }
 
     fn trailer(&mut self, byte: u8) -> Result<Place, Refusal> {
@@ -285,6 +276,8 @@ mod tests {
             "3;a\rb",
             "3 4\r\n",
             "11111111111111111\r\n",
+            "3;\r\nabc",
+            "0;a=\"b\r\n\r\n",
             "0\r\n: x\r\n",
             "0\r\n a: x\r\n",
             "0\r\na : x\r\n",

@@ -24,6 +24,7 @@ pub mod chunked;
 pub mod conditional;
 pub mod date;
 pub mod event;
+mod extension;
 pub mod fields;
 mod framing;
 #[doc(hidden)]
