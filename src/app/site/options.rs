@@ -123,8 +123,14 @@ impl Options {
                 .header("Access-Control-Allow-Origin", "*")
                 .header("Access-Control-Expose-Headers", "*");
         }
-        for Header { name, value } in &self.headers {
-            response = response.replace_header(name.clone(), value.clone());
+        for (index, Header { name, value }) in self.headers.iter().enumerate() {
+            let again = self.headers[..index].iter().any(|before| before.name.eq_ignore_ascii_case(name));
+            // What an answer varies by is not for one of its makers alone to say: a cache would mix up the others.
+            response = if again || name.eq_ignore_ascii_case("vary") {
+                response.header(name.clone(), value.clone())
+            } else {
+                response.replace_header(name.clone(), value.clone())
+            };
         }
         response
     }

@@ -118,6 +118,17 @@ fn files_may_be_kept_and_every_answer_has_the_fields_that_were_chosen() {
 }
 
 #[test]
+fn a_field_that_was_chosen_twice_is_sent_twice_and_what_an_answer_varies_by_stays() {
+    let files = directory();
+    let chosen = ["Link: </a>", "Link: </b>", "Vary: Origin"];
+    let headers = chosen.iter().map(|text| text.parse().unwrap()).collect();
+    let answer = ask_with(&files, Options { headers, ..Options::default() }, "GET /");
+    for line in chosen.into_iter().chain(["Vary: Accept"]) {
+        assert!(answer.contains(&format!("{line}\r\n")), "{line}: {answer}");
+    }
+}
+
+#[test]
 fn hidden_names_are_served_where_that_is_wanted_and_nothing_outside_is() {
     let files = directory();
     let ask = |request: &str| ask_with(&files, Options { hidden: true, ..Options::default() }, request);
