@@ -48,9 +48,25 @@ pub fn accept_queue(listener: impl AsFd) -> io::Result<(u32, u32)> {
     Ok((info.tcpi_unacked, info.tcpi_sacked))
 }
 
+/// How much of what was sent the peer has not taken yet: in bytes for TCP, in memory for a Unix-domain socket. `SIOCOUTQ`
+/// in tcp(7).
+///
+/// # Errors
+/// Those of ioctl(2).
+pub fn untaken(socket: impl AsFd) -> io::Result<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to the live place of one. TIOCOUTQ is the same number as SIOCOUTQ.
+    check(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        os::unix::net::UnixStream,
+    };
 
     use super::*;
 
@@ -65,6 +81,16 @@ mod tests {
 
     #[test]
     fn a_socket_of_another_kind_has_no_such_queue() {
-        assert!(accept_queue(std::os::unix::net::UnixStream::pair().unwrap().0).is_err());
+        assert!(accept_queue(UnixStream::pair().unwrap().0).is_err());
+    }
+
+    #[test]
+    fn what_a_peer_has_taken_is_not_waiting_for_it() {
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        assert_eq!(untaken(&here).unwrap(), 0);
+        here.write_all(b"words").unwrap();
+        assert!(untaken(&here).unwrap() >= 5);
+        there.read_exact(&mut [0; 5]).unwrap();
+        assert_eq!(untaken(&here).unwrap(), 0);
     }
 }

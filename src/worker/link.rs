@@ -23,6 +23,7 @@ use super::{
     per_connection::account::Account,
     session::Peer,
     stop::{Errand, Stop},
+    taking::Taking,
 };
 use crate::{ipc::row::Row, listener::Listener, process::clock::Time};
 
@@ -215,6 +216,12 @@ impl Watch {
     }
 }
 
+/// How long it is waited for a peer that takes nothing.
+struct Patience {
+    taking: Taking,
+    until: Option<Time>,
+}
+
 impl Link {
     /// A connection that was accepted just now, on a non-blocking socket: a sign of life.
     pub fn new(socket: OwnedFd, peer: Peer, watch: Watch) -> Self {
@@ -298,41 +305,46 @@ impl Link {
     /// `TimedOut` when the peer did not take 16 KiB within the limit, or the drain's limit came; those of
     /// [`Output::send`].
     pub fn send(&mut self, output: &mut Output) -> io::Result<()> {
-        let mut progress = Limits::PROGRESS;
-        let mut deadline = None;
+        let mut patience = None;
         while !output.is_empty() {
             let sent = output.send(self.socket.as_fd())?;
             // To send is a sign of life, too: a handler may write for hours.
             self.now = Time::now();
             self.watch.row.beat(self.now);
             self.watch.row.bytes_out(sent.bytes);
-            progress += sent.bytes;
+            if patience.as_mut().is_some_and(|patience: &mut Patience| patience.taking.add(sent.bytes)) {
+                patience = None;
+            }
             match sent.end {
                 End::Empty | End::Turn => {}
-                End::Blocked => {
-                    if progress >= Limits::PROGRESS {
-                        progress = 0;
-                        deadline = self.watch.limits.write.map(|limit| Time::now() + limit);
-                    }
-                    self.wait_for_room(deadline)?;
-                }
+                End::Blocked => self.wait_for_room(&mut patience)?,
             }
         }
         Ok(())
     }
 
-    fn wait_for_room(&mut self, deadline: Option<Time>) -> io::Result<()> {
+    fn wait_for_room(&mut self, patience: &mut Option<Patience>) -> io::Result<()> {
         loop {
+            let Patience { taking, until } = patience.get_or_insert_with(|| self.patience());
             let room = (self.socket.as_fd(), PollFlags::POLLOUT);
-            let woken = self.watch.wait(room, None, Outside::Unwatched, deadline)?;
+            let woken = self.watch.wait(room, None, Outside::Unwatched, *until)?;
             self.now = Time::now();
             match woken {
-                None => return Err(io::ErrorKind::TimedOut.into()),
                 Some(woken) if woken.ready => return Ok(()),
                 // A drain has begun: its deadline counts from here on.
                 Some(_) => {}
+                None if until.is_some_and(|until| until <= self.now) && taking.goes_on(&self.socket) => {
+                    *patience = None;
+                }
+                None => return Err(io::ErrorKind::TimedOut.into()),
             }
         }
+    }
+
+    /// The patience with a peer that takes nothing from now on.
+    fn patience(&self) -> Patience {
+        let until = self.watch.limits.write.map(|limit| Time::now() + limit);
+        Patience { taking: Taking::begin(&self.socket), until }
     }
 
     /// Ends our direction and reads on for at most that long, until the peer has ended its own.

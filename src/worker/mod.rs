@@ -27,6 +27,7 @@ pub mod session;
 pub mod step;
 pub mod stop;
 pub mod streams;
+mod taking;
 #[cfg(test)]
 mod testing;
 #[cfg(feature = "tokio")]

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
+
 use crate::support::*;
 
 /// One worker of the event model, with short limits.
@@ -100,6 +102,38 @@ fn a_slow_reader_who_reads_gets_everything() {
         thread::sleep(Duration::from_millis(2));
     }
     assert!(total > 8 << 20, "{total}");
+}
+
+/// The kernel holds megabytes for a reader, and says that there is room only when a third of them is taken: who takes less
+/// than that within the limit takes something all the same.
+#[test]
+fn a_slow_reader_who_makes_no_room_gets_everything() {
+    let models = ["event", "blocking", "per-connection"].map(|model| {
+        thread::spawn(move || {
+            let launch = Launch::http().workers(1).args(["--model", model, "--write-timeout", "2s"]);
+            launch.root().sparse("big.bin", 16 << 20);
+            let server = launch.start();
+            let client = server.client();
+            setsockopt(client.stream(), RcvBuf, &(16 << 10)).unwrap();
+            let mut stream: &TcpStream = client.stream();
+            stream.write_all(b"GET /big.bin HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+            let (mut total, mut chunk) = (0, vec![0; 64 << 10]);
+            // Twice the limit at this pace, which is too slow to make room within it.
+            for _ in 0..200 {
+                total += stream.read(&mut chunk[..8 << 10]).unwrap();
+                thread::sleep(Duration::from_millis(20));
+            }
+            loop {
+                let count = stream.read(&mut chunk).unwrap();
+                total += count;
+                if count == 0 {
+                    break;
+                }
+            }
+            assert!(total > 16 << 20, "{model}: {total}");
+        })
+    });
+    models.into_iter().for_each(|model| model.join().unwrap());
 }
 
 #[test]

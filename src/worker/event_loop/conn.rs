@@ -14,6 +14,7 @@ use crate::{
         output::Output,
         session::Session,
         step::{Kept, Step, Taken, Then, step},
+        taking::Taking,
     },
 };
 
@@ -39,6 +40,7 @@ pub struct Conn<S> {
 struct Spill {
     input: Kept,
     output: Output,
+    taking: Taking,
 }
 
 impl<S: Session> Conn<S> {
@@ -95,13 +97,35 @@ impl<S: Session> Conn<S> {
 
     /// Takes over what could not be sent at once.
     pub fn hold(&mut self, output: &mut Output) {
-        self.spill.get_or_insert_default().output = std::mem::take(output);
+        let spill = self.spill.get_or_insert_default();
+        spill.output = std::mem::take(output);
+        spill.taking = Taking::begin(&self.socket);
     }
 
     /// What it holds to be sent.
     pub fn held(&mut self) -> Option<(BorrowedFd<'_>, &mut Output)> {
         let spill = self.spill.as_mut()?;
         Some((self.socket.as_fd(), &mut spill.output))
+    }
+
+    /// The kernel took so many bytes more. Whether the clock of its peer begins anew.
+    pub fn took(&mut self, bytes: u64) -> bool {
+        let Some(spill) = &mut self.spill else { return false };
+        let anew = spill.taking.add(bytes);
+        if anew {
+            spill.taking = Taking::begin(&self.socket);
+        }
+        anew
+    }
+
+    /// Whether its peer takes what it is sent, though that has made no room: then its clock begins anew.
+    pub fn goes_on(&mut self) -> bool {
+        let Some(spill) = &mut self.spill else { return false };
+        let anew = spill.taking.goes_on(&self.socket);
+        if anew {
+            spill.taking = Taking::begin(&self.socket);
+        }
+        anew
     }
 
     /// Gives back the memory that is no longer needed.

@@ -258,6 +258,9 @@ impl<'a, A: Application> Engine<'a, A> {
                         self.table.begin(key, wait, self.now);
                         self.step(key, Step::Late(limit), 0);
                     }
+                    Wait::Write if self.table.get_mut(key).is_some_and(Conn::goes_on) => {
+                        self.table.begin(key, wait, self.now);
+                    }
                     Wait::Write | Wait::Farewell | Wait::News => self.close(key),
                 }
             }

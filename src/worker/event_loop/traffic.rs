@@ -20,7 +20,6 @@ use crate::{
     worker::{
         accept::Token,
         guard,
-        limits::Limits,
         output::End,
         session::{Application, Limit, Peer},
         step::{Step, Taken, Then, restarts},
@@ -151,7 +150,6 @@ impl<A: Application> Engine<'_, A> {
         let sent = conn.held().map(|(socket, output)| output.send(socket));
         let Some(Ok(sent)) = sent else { return self.close(key) };
         self.row.bytes_out(sent.bytes);
-        conn.progress += sent.bytes;
         if sent.end == End::Empty {
             let then = conn.then;
             conn.progress = 0;
@@ -167,8 +165,7 @@ impl<A: Application> Engine<'_, A> {
                 self.table.begin(key, Wait::Read(Limit::Idle), self.now);
                 self.step(key, Step::Bytes, 0);
             }
-        } else if conn.progress >= Limits::PROGRESS {
-            conn.progress = 0;
+        } else if conn.took(sent.bytes) {
             self.table.begin(key, Wait::Write, self.now);
         }
     }
