@@ -1,11 +1,6 @@
 //! One room, many doors, any number of workers: who says what is heard by every other, once and in one order.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    sync::atomic::{AtomicBool, Ordering::SeqCst},
-    thread,
-};
+use std::{collections::BTreeSet, fs, thread};
 
 use serde_json::{Value, json};
 
@@ -177,71 +172,6 @@ fn a_slow_reader_is_told_and_cut_off_and_slows_nobody() {
     quick.until("page: the end");
     // The name is free again.
     Talker::enter(&server, "slow");
-}
-
-#[test]
-fn a_line_that_was_acknowledged_is_lost_to_nobody_while_workers_are_killed() {
-    const CLIENTS: usize = 200;
-    const SPEAKERS: usize = 8;
-    let server = Launch::chat().workers(4).start();
-    server.allow("signal:KILL").allow("event=killed");
-    let mut pages: Vec<_> = (0..CLIENTS).map(|number| Page::enter(&server, &format!("n{number}"))).collect();
-    let readers: Vec<_> = pages.iter().map(|page| page.listen(Some(0))).collect();
-    let speakers: Vec<_> = pages.drain(..SPEAKERS).collect();
-    let over = AtomicBool::new(false);
-    let (over, stop) = (&over, Over(&over));
-    let (said, heard) = thread::scope(|scope| {
-        // Whatever happens here, nobody speaks for ever.
-        let stop = stop;
-        let readers: Vec<_> =
-            readers.into_iter().map(|reader| scope.spawn(move || hear(reader, SPEAKERS))).collect();
-        let speakers: Vec<_> = speakers
-            .into_iter()
-            .enumerate()
-            .map(|(number, mut page)| {
-                scope.spawn(move || {
-                    let mut said = Vec::new();
-                    while !over.load(SeqCst) {
-                        let line = format!("{number}-{}", said.len());
-                        said.push((page.say(&line), line));
-                    }
-                    said.push((page.say("end"), "end".into()));
-                    said
-                })
-            })
-            .collect();
-        for round in 0..8 {
-            let workers = server.wait_workers(4);
-            send(workers[round % 4], Signal::SIGKILL);
-        }
-        server.wait_workers(4);
-        drop(stop);
-        let said: Vec<Vec<_>> = speakers.into_iter().map(|speaker| speaker.join().unwrap()).collect();
-        (said, readers.into_iter().map(|reader| reader.join().unwrap()).collect::<Vec<_>>())
-    });
-    let mut order: Vec<_> = said.concat();
-    order.sort_unstable();
-    assert!(heard.iter().all(|lines| *lines == order), "each reader heard each line once and in order");
-}
-
-/// All that is said until so many have said their last word.
-fn hear(mut reader: Reader, speakers: usize) -> Vec<(u64, String)> {
-    let (mut lines, mut ended) = (Vec::new(), 0);
-    while ended < speakers {
-        let line = reader.next_said();
-        ended += usize::from(text(&line) == "end");
-        lines.push((line["number"].as_u64().expect("a number"), text(&line)));
-    }
-    lines
-}
-
-/// When it is dropped, the speakers end.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod bad_input;
 mod balance;
 mod chat;
 mod chat_attacks;
+mod chat_killed;
 mod chat_upgrade;
 mod clean_env;
 mod config;

@@ -33,5 +33,5 @@ pub use nix::sys::signal::Signal;
 pub use process::{Process, send};
 pub use rights::{NOBODY, check_is_nobody, is_root, says};
 pub use run::{Finished, forkd, forkd_command, run, run_with_input};
-pub use wait::{DEADLINE, eventually};
+pub use wait::{DEADLINE, beats, eventually};
 pub use wire::Wire;

@@ -29,3 +29,9 @@ pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
         thread::sleep(Duration::from_millis(3));
     }
 }
+
+/// Counts from 0, once each period: for an experiment whose pace is part of it, and no event's.
+pub fn beats(period: Duration) -> impl Iterator<Item = usize> {
+    let begin = Instant::now();
+    (0..).inspect(move |beat| thread::sleep((period * (*beat as u32 + 1)).saturating_sub(begin.elapsed())))
+}
