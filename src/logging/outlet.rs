@@ -150,8 +150,14 @@ impl Outlet {
 
     /// Takes back the beginning of a line for whose rest there was no room, and answers how many bytes stay.
     ///
-    /// A full disk is full for all, so that the beginning is still the end of the file. If somebody has made room and
-    /// another process has written in that moment, it stays where it is.
+    /// A full disk is full for all, so that the beginning is still the end of the file. Where another process appends by a
+    /// description of its own meanwhile, because somebody has made room, the file is longer than our offset, and the
+    /// beginning stays where it is.
+    ///
+    /// One race is left, and borne. Processes that share the offset move it for each other: if room is made, and one of
+    /// them writes a line between our failed write and the ftruncate(2) that follows, as many bytes are cut off its end as
+    /// we take for ours. Locking each write would cost every line two calls more, and leaving the beginning there, to be
+    /// ended by a newline later, would leave half a line on every disk that becomes full.
     fn whole(&mut self, taken: &[u8]) -> usize {
         let whole = taken.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let torn = (taken.len() - whole) as u64;
