@@ -21,6 +21,9 @@ use crate::{
 /// How many threads there are, at most: so many outrun any network.
 const MOST: usize = 4;
 
+/// How many runs are asked for at once.
+const BREATH: usize = WINDOW / 4;
+
 /// The connection while runs come, and which ones.
 struct Stream<'a, Runs> {
     client: &'a mut Client,
@@ -28,6 +31,15 @@ struct Stream<'a, Runs> {
     ahead: Runs,
     /// Those to come.
     awaited: Runs,
+    /// How many have come since the last were asked for.
+    came: usize,
+}
+
+/// The file while runs are written, and who hears of it.
+struct Target<'a> {
+    arrival: &'a Arrival,
+    progress: Progress,
+    told: Told<'a>,
 }
 
 impl Client {
@@ -61,29 +73,27 @@ impl Client {
         arrival.set_length(size).map_err(Failure::Local)
     }
 
-    /// Each of some threads takes the next run off the connection, one after the other, and then holds it against its
-    /// digests and writes it, all at once: that takes longer than the way over the network. What a thread has received
-    /// is in the cache of its own core then. (A client may have threads: it is no master, and forks nothing.)
+    /// Each of some threads takes the next run off the connection, one after the other, holds it against its digests, all
+    /// at once, and writes it, again one after the other: the kernel would have them spin for the file's lock. What a
+    /// thread has received is in the cache of its own core then. (A client may have threads: it is no master, and
+    /// forks nothing.)
     ///
     /// A later run may be written before an earlier one; if the client is killed then, the next one finds the gap,
     /// because it trusts no byte without its digest.
     fn read_runs(&mut self, arrival: &Arrival, kept: u64, progress: Told<'_>) -> Result<(), Failure> {
         let size = arrival.size();
         let mut ahead = runs(kept, size);
-        for part in ahead.by_ref().take(WINDOW) {
-            self.say(&Message::Pull(part))?;
-        }
-        let stream = Mutex::new(Some(Stream { client: self, ahead, awaited: runs(kept, size) }));
-        let finished = Mutex::new((kept, progress));
+        self.say_all(ahead.by_ref().take(WINDOW).map(Message::Pull))?;
+        let stream = Mutex::new(Some(Stream { client: self, ahead, awaited: runs(kept, size), came: 0 }));
+        let target =
+            Mutex::new(Target { arrival, progress: Progress { kept, there: kept, size }, told: progress });
         let work = || {
             let mut bytes = vec![0; RUN];
             while let Some((part, expected)) = next_run(&stream, &mut bytes)? {
                 let bytes = &bytes[..part.length];
+                let finished = check(bytes, &expected).and_then(|()| lock(&target).write(part, bytes));
                 // Whoever comes for the next run finds none.
-                finish(arrival, part, bytes, &expected).inspect_err(|_| *lock(&stream) = None)?;
-                let (there, progress) = &mut *lock(&finished);
-                *there += part.length as u64;
-                progress(Progress { kept, there: *there, size });
+                finished.inspect_err(|_| *lock(&stream) = None)?;
             }
             Ok(())
         };
@@ -101,9 +111,7 @@ impl Client {
     /// How much of a file here is the same as the one that is open there, of its first `have` bytes.
     pub(super) fn same(&mut self, file: &File, have: u64) -> Result<u64, Failure> {
         let mut ahead = runs(0, have);
-        for part in ahead.by_ref().take(WINDOW) {
-            self.say(&Message::Check(part))?;
-        }
+        self.say_all(ahead.by_ref().take(WINDOW).map(Message::Check))?;
         let (mut same, mut buffer) = (0, vec![0; RUN]);
         for part in runs(0, have) {
             let Message::Digests(digests) = self.hear()? else { return Err(unexpected()) };
@@ -120,7 +128,7 @@ impl Client {
 }
 
 impl<Runs: Iterator<Item = Part>> Stream<'_, Runs> {
-    /// Receives the next run, and asks for a further one.
+    /// Receives the next run, and asks for further ones when some have come.
     fn receive(&mut self, bytes: &mut [u8]) -> Result<Option<(Part, Vec<Digest>)>, Failure> {
         let Some(part) = self.awaited.next() else { return Ok(None) };
         let Message::Run(came, expected) = self.client.hear()? else { return Err(unexpected()) };
@@ -128,10 +136,22 @@ impl<Runs: Iterator<Item = Part>> Stream<'_, Runs> {
             return Err(unexpected());
         }
         self.client.stream.read_exact(&mut bytes[..part.length]).map_err(Failure::Connection)?;
-        if let Some(next) = self.ahead.next() {
-            self.client.say(&Message::Pull(next))?;
+        self.came += 1;
+        if self.came == BREATH {
+            self.client.say_all(self.ahead.by_ref().take(BREATH).map(Message::Pull))?;
+            self.came = 0;
         }
         Ok(Some((part, expected)))
+    }
+}
+
+impl Target<'_> {
+    /// Writes a run that was found to be right.
+    fn write(&mut self, part: Part, bytes: &[u8]) -> Result<(), Failure> {
+        self.arrival.write(bytes, part.offset).map_err(Failure::Local)?;
+        self.progress.there += part.length as u64;
+        (self.told)(self.progress);
+        Ok(())
     }
 }
 
@@ -149,12 +169,9 @@ fn next_run<Runs: Iterator<Item = Part>>(
     received
 }
 
-/// Holds a run against its digests, and writes it.
-fn finish(arrival: &Arrival, part: Part, bytes: &[u8], expected: &[Digest]) -> Result<(), Failure> {
-    if digests(bytes) != expected {
-        return Err(Failure::Refused(Problem::from(Cause::Corrupt)));
-    }
-    arrival.write(bytes, part.offset).map_err(Failure::Local)
+/// Holds a run against its digests.
+fn check(bytes: &[u8], expected: &[Digest]) -> Result<(), Failure> {
+    if digests(bytes) == expected { Ok(()) } else { Err(Failure::Refused(Problem::from(Cause::Corrupt))) }
 }
 
 /// What a thread that has panicked leaves is thrown away with all the rest.

@@ -15,6 +15,7 @@ mod fetch;
 mod store;
 
 use std::{
+    borrow::Borrow,
     error, fmt,
     io::{self, BufReader, Read, Write},
     net::{TcpStream, ToSocketAddrs},
@@ -102,6 +103,10 @@ pub struct Client {
 /// How long a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much may be read ahead of what is wanted: enough for the frame before a run. What is read of the run with it is
+/// copied once more, and the rest of it goes straight to where it is wanted.
+const AHEAD: usize = 1024;
+
 impl Client {
     /// Connects, and sees that there is a file server.
     ///
@@ -115,7 +120,7 @@ impl Client {
             stream.set_write_timeout(Some(PATIENCE))
         };
         prepare().map_err(Failure::Connection)?;
-        let mut client = Self { stream: BufReader::with_capacity(64 * 1024, stream), frame: Vec::new() };
+        let mut client = Self { stream: BufReader::with_capacity(AHEAD, stream), frame: Vec::new() };
         if let Message::Hello(VERSION) = client.ask(&Message::Hello(VERSION))? {
             Ok(client)
         } else {
@@ -170,10 +175,18 @@ impl Client {
     }
 
     fn say(&mut self, message: &Message) -> Result<(), Failure> {
+        self.say_all([message])
+    }
+
+    /// Says them in one breath: otherwise each would cost a call, and wake the server.
+    fn say_all<M: Borrow<Message>>(&mut self, messages: impl IntoIterator<Item = M>) -> Result<(), Failure> {
         self.frame.clear();
-        message
-            .write(&mut self.frame)
-            .map_err(|error| Failure::Refused(Problem::new(Cause::BadName, error.to_string())))?;
+        for message in messages {
+            let message = message.borrow();
+            message
+                .write(&mut self.frame)
+                .map_err(|error| Failure::Refused(Problem::new(Cause::BadName, error.to_string())))?;
+        }
         self.stream.get_mut().write_all(&self.frame).map_err(|error| self.broken(error))
     }
 
