@@ -19,6 +19,8 @@ class Place:
     connections: int
     root: Path
     scratch: Path
+    # "http", or what an echo travels by: "tcp", "udp".
+    speaks: str = "http"
 
     @property
     def address(self) -> str:
@@ -37,6 +39,7 @@ class Peer:
 
     name: str
     program: str
+    # The Debian package that has it; none: it is made here.
     package: str
     command: Callable[[Place], list[str]]
     hello: str = "/"
@@ -120,6 +123,22 @@ APACHE = Peer("apache prefork", "apache2", "apache2-bin", apache, hello="/hello.
 LIGHTTPD = Peer("lighttpd", "lighttpd", "lighttpd", lighttpd, hello="/hello.txt")
 
 
+# Where `prepare` puts what it makes of benches/peers.
+MADE = Path(__file__).resolve().parents[2] / "target" / "peers"
+
+
+def floor(place: Place) -> list[str]:
+    return [str(MADE / "floor_echo"), place.speaks, str(place.port)]
+
+
+def tokio(place: Place) -> list[str]:
+    return [str(MADE / "tokio_echo"), place.speaks, place.address]
+
+
+FLOOR = Peer("the bare system calls in C", str(MADE / "floor_echo"), "", floor)
+TOKIO = Peer("tokio", str(MADE / "tokio_echo"), "", tokio)
+
+
 def ours(programs: dict[str, str]) -> dict[str, Peer]:
     """forkd in its forms; `programs` are what was just built."""
 
@@ -133,7 +152,13 @@ def ours(programs: dict[str, str]) -> dict[str, Peer]:
 
         return command
 
+    def echo(place: Place) -> list[str]:
+        address = f"udp:{place.address}" if place.speaks == "udp" else place.address
+        words = [programs["forkd"], "echo", "--listen", address, "--workers", str(place.workers)]
+        return [*words, "--runtime-dir", str(place.scratch)]
+
     return {
+        "echo": Peer("forkd", programs["forkd"], "", echo),
         "hello_http": Peer("forkd", programs["hello_http"], "", hello),
         "http": Peer("forkd", programs["forkd"], "", http(), hello="/hello.txt"),
         "http blocking": Peer("forkd", programs["forkd"], "", http("--model", "blocking"), hello="/hello.txt"),

@@ -10,20 +10,31 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from driver.peers import Peer
+from driver.peers import MADE, Peer
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def build(root: Path) -> dict[str, str]:
-    """Builds forkd, the example and the load generator as they are released; gives their paths by name."""
-    targets = ["--bin", "forkd", "--example", "hello_http", "--bench", "load"]
+    """Builds forkd, the example, the load generator and tokio's echo as they are released; gives their paths by name."""
+    targets = ["--bin", "forkd", "--example", "hello_http", "--bench", "load", "--bench", "tokio_echo"]
     words = ["cargo", "build", "--release", "--locked", *targets, "--message-format=json-render-diagnostics"]
     built = subprocess.run(words, cwd=root, stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode != 0:
         raise SystemExit("bench: cannot build forkd (see above)")
     messages = (json.loads(line) for line in built.stdout.splitlines())
-    return {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
+    programs = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
+    make_peers(root, Path(programs["tokio_echo"]))
+    return programs
+
+
+def make_peers(root: Path, tokio: Path) -> None:
+    """Puts the peers of our own where `peers` looks for them. What links Rust compiles C."""
+    MADE.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tokio, MADE / "tokio_echo")
+    source = root / "benches" / "peers" / "floor_echo.c"
+    if subprocess.run(["cc", "-O2", "-Wall", "-o", MADE / "floor_echo", source], check=False).returncode != 0:
+        raise SystemExit("bench: cannot compile benches/peers/floor_echo.c (see above)")
 
 
 @contextlib.contextmanager

@@ -88,6 +88,11 @@ def failures(results: list[tuple[object, dict[str, Pairs]]]) -> float:
     return sum(ours.get("failures", 0) for ours, _ in pairs)
 
 
+def head(peer) -> str:
+    """A peer as the table names it: with its version, if somebody packed one."""
+    return f"{peer.name} ({version(peer.program)})" if peer.package else peer.name
+
+
 def version(program: str) -> str:
     """The version that a program says it has."""
     path = shutil.which(program) or program

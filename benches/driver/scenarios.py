@@ -25,6 +25,8 @@ class Scenario:
     body: int = len(peers.BODY)
     connections: int = 64
     workers: int = 1
+    # "http", or what an echo travels by: "tcp", "udp".
+    speaks: str = "http"
     # Further words for the load generator.
     plan: tuple[str, ...] = ()
 
@@ -47,12 +49,19 @@ MEMORY_USE = Scenario("memory", "memory, 2 workers", "http", measure.memory, MEM
 RESPAWN = Scenario("respawn", "kill -9 of a worker", "http", measure.respawn,
                    (("respawn_us", "µs until its replacement is there"),), connections=2, workers=2)
 
+ECHO_TCP = Scenario("echo-tcp", "echo over TCP, 64 bytes", "echo", measure.load, TOTAL, body=64, speaks="tcp",
+                    plan=("mode=echo",))
+ECHO_UDP = Scenario("echo-udp", "echo over UDP, 64 bytes", "echo", measure.load, TOTAL, body=64, speaks="udp",
+                    plan=("mode=echo-udp",))
+
 BASE = (HELLO, ONE_SHOT, BLOCKING, FILE, MEMORY_USE, RESPAWN)
 HTTP = (HELLO, PIPELINED, ONE_SHOT, BLOCKING, FILE, FILE_64K, FILE_10M)
+ECHO = (ECHO_TCP, ECHO_UDP)
 
 # Sets by name: their scenarios, and the peers that stand beside forkd.
 SETS = {
     "base": (BASE, (peers.NGINX, peers.APACHE)),
+    "echo": (ECHO, (peers.FLOOR, peers.TOKIO)),
     "http": (HTTP, (peers.NGINX, peers.NGINX_CACHE, peers.LIGHTTPD, peers.APACHE)),
 }
 
@@ -62,13 +71,14 @@ FILES = {"hello.txt": len(peers.BODY), "1k": 1 << 10, "64k": 64 << 10, "10m": 10
 
 def chosen(words: list[str]) -> tuple[list[Scenario], list[peers.Peer]]:
     """The scenarios and peers that the words of the command line name; without words those of `base`."""
-    by_key = {scenario.key: scenario for scenario in (*BASE, *HTTP)}
+    by_key = {scenario.key: scenario for scenario in (*BASE, *HTTP, *ECHO)}
     wanted: list[Scenario] = []
     beside: list[peers.Peer] = []
     for word in words or ["base"]:
         if word not in SETS and word not in by_key:
             raise SystemExit(f"bench: cannot measure `{word}`: no such scenario ({', '.join([*SETS, *by_key])})")
-        scenarios, others = SETS.get(word, ((by_key.get(word),), SETS["base"][1]))
+        home = "echo" if by_key.get(word) in ECHO else "base"
+        scenarios, others = SETS.get(word, ((by_key.get(word),), SETS[home][1]))
         wanted += [scenario for scenario in scenarios if scenario not in wanted]
         beside += [peer for peer in others if peer not in beside]
     return wanted, beside

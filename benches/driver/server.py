@@ -41,6 +41,20 @@ def answers(port: int, path: str, body: int) -> bool:
     return head.split(b" ")[1:2] == [b"200"] and length is not None and int(length[1]) == body
 
 
+def echoes(kind: socket.SocketKind, port: int, body: int) -> bool:
+    """Whether the server sends back what it gets."""
+    sent = bytes(body)
+    try:
+        with socket.socket(socket.AF_INET, kind) as client:
+            # A datagram that comes too early is lost, and asked again.
+            client.settimeout(0.1 if kind == socket.SOCK_DGRAM else 1.0)
+            client.connect(("127.0.0.1", port))
+            client.sendall(sent)
+            return client.recv(body, socket.MSG_WAITALL) == sent
+    except OSError:
+        return False
+
+
 @dataclasses.dataclass(frozen=True)
 class Usage:
     """Seconds of CPU time: in all, and as the clock's ticks counted them, in user mode and altogether."""
@@ -121,13 +135,19 @@ class Server:
 
     def wait_until_it_answers(self, body: int) -> None:
         deadline = time.monotonic() + START_LIMIT
-        while not answers(self.place.port, self.path, body):
+        while not self.answers(body):
             ended = self.process.poll() is not None
             if ended or time.monotonic() > deadline:
                 words = self.log.read_text(errors="replace").strip().splitlines()[-3:]
                 how = f"ended with {self.process.returncode}" if ended else f"gives no {body} bytes at {self.path}"
                 raise CannotRun(f"{self.peer.name} {how}: {' / '.join(words) or 'it said nothing'}")
             time.sleep(0.01)
+
+    def answers(self, body: int) -> bool:
+        kinds = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+        if self.place.speaks in kinds:
+            return echoes(kinds[self.place.speaks], self.place.port, body)
+        return answers(self.place.port, self.path, body)
 
     def cpu(self) -> Usage:
         """What all its processes, and the children that they have reaped, have used until now."""

@@ -19,6 +19,8 @@ pub struct Reader {
     head: Vec<u8>,
     /// The answer whose body is on its way, and how much of it is still to come.
     body: Option<(Answer, u64)>,
+    /// How much of what was sent to an echo has come back.
+    echoed: usize,
 }
 
 /// What cannot be read as an answer with a length.
@@ -43,9 +45,21 @@ impl Reader {
         Ok(Some(answer))
     }
 
+    /// The same of an echo: what comes must be what was sent.
+    pub fn echo(&mut self, input: &mut &[u8], sent: &[u8]) -> Result<Option<Answer>, Unreadable> {
+        let taken = input.len().min(sent.len() - self.echoed);
+        let (echo, rest) = input.split_at(taken);
+        if echo != &sent[self.echoed..][..taken] {
+            return Err(Unreadable);
+        }
+        *input = rest;
+        self.echoed = (self.echoed + taken) % sent.len();
+        Ok((self.echoed == 0).then_some(Answer { right: true, last: false }))
+    }
+
     /// Whether nothing of the next answer has come.
     pub fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.body.is_none()
+        self.head.is_empty() && self.body.is_none() && self.echoed == 0
     }
 
     /// Reads a head, which mostly comes in one piece and is then not copied.

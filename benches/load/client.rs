@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     answer::Reader,
-    plan::{Mode, Plan},
+    plan::{Mode, Plan, Transport},
     tally::{Failure, Tally},
 };
 
@@ -48,6 +48,12 @@ pub struct Client {
     ending: bool,
 }
 
+/// News of what comes, each told once.
+const COMES: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags::EPOLLRDHUP).union(EpollFlags::EPOLLET);
+
+/// News of room for what goes. Datagrams always have it, and would be told so at each.
+const GOES: EpollFlags = EpollFlags::EPOLLOUT;
+
 /// What to do with a connection after looking at it.
 enum Next {
     Wait,
@@ -67,10 +73,14 @@ impl Client {
     pub fn start(&mut self, shared: &mut Shared<'_>) {
         (self.reader, self.owed, self.ending) = (Reader::default(), 0, false);
         self.socket = None;
-        match connect(shared.plan.to, self.number) {
-            Ok(socket) => {
-                let wanted =
-                    EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        let made = match shared.plan.mode {
+            Mode::Echo(Transport::Datagrams) => datagrams(shared.plan.to).map(|socket| (socket, COMES)),
+            Mode::KeepAlive { .. } | Mode::OneShot | Mode::Echo(Transport::Streams) => {
+                connect(shared.plan.to, self.number).map(|socket| (socket, COMES.union(GOES)))
+            }
+        };
+        match made {
+            Ok((socket, wanted)) => {
                 let added = shared.epoll.add(socket.as_fd(), EpollEvent::new(wanted, self.number.into()));
                 self.socket = added.is_ok().then_some(socket);
                 self.ask(shared);
@@ -147,13 +157,17 @@ impl Client {
 
     /// Counts the answers among `count` bytes that were read.
     fn take(&mut self, count: usize, shared: &mut Shared<'_>) -> Next {
-        let Shared { plan, tally, buffer, .. } = shared;
+        let Shared { plan, tally, buffer, request, .. } = shared;
         let mut input = &buffer[..count];
         while !input.is_empty() {
             if self.owed == 0 || self.ending {
                 return Next::Fail(Failure::Wrong);
             }
-            match self.reader.next(&mut input, plan.body) {
+            let answer = match plan.mode {
+                Mode::KeepAlive { .. } | Mode::OneShot => self.reader.next(&mut input, plan.body),
+                Mode::Echo(_) => self.reader.echo(&mut input, request),
+            };
+            match answer {
                 Err(_) => return Next::Fail(Failure::Wrong),
                 Ok(None) => return Next::Wait,
                 Ok(Some(answer)) if !answer.right => return Next::Fail(Failure::Wrong),
@@ -199,4 +213,11 @@ fn connect(to: SocketAddr, number: u32) -> io::Result<Socket> {
         Err(cause) if cause.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(cause),
         Ok(()) | Err(_) => Ok(socket),
     }
+}
+
+/// A socket for datagrams to that address, and from nobody else.
+fn datagrams(to: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM.nonblocking(), None)?;
+    socket.connect(&to.into())?;
+    Ok(socket)
 }

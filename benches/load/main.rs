@@ -1,12 +1,13 @@
 //! The load generator of `scripts/bench`: one thread, one epoll set, a closed loop over a fixed number of connections.
 //!
-//! Every answer is checked (status 200, the length of the body), every request that gets none is counted by what
+//! Every answer is checked (status 200, the length of the body; of an echo, its bytes), every request that gets none is counted by what
 //! became of it, and the run is bounded in time. It prints one line of JSON.
 //!
 //! ```text
 //! cargo bench --bench load -- to=127.0.0.1:8080 path=/ connections=64 seconds=2 body=13
 //! cargo bench --bench load -- to=127.0.0.1:8080 mode=one-shot wait=spin
 //! cargo bench --bench load -- to=127.0.0.1:8080 depth=16
+//! cargo bench --bench load -- to=127.0.0.1:7007 mode=echo-udp body=64
 //! cargo bench --bench load                          (no plan: the generator is put to the test itself)
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that measures says what it found")]

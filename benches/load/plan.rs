@@ -36,7 +36,21 @@ pub enum Mode {
     },
     /// One request, `Connection: close`, and the server must close.
     OneShot,
+    /// No HTTP: bytes go, and the same come back.
+    Echo(Transport),
 }
+
+/// What an echo travels by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Streams,
+    /// UDP, from a socket of its own for each client.
+    Datagrams,
+}
+
+/// How long what is sent to an echo is, unless the plan says so.
+const ECHOED: u64 = 64;
 
 /// What the generator does while no answer is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +97,8 @@ impl Plan {
             ("depth", _) => self.mode = Mode::KeepAlive { depth: parse(key, value)? },
             ("mode", "one-shot") => self.mode = Mode::OneShot,
             ("mode", "keep-alive") => {}
+            ("mode", "echo") => self.mode = Mode::Echo(Transport::Streams),
+            ("mode", "echo-udp") => self.mode = Mode::Echo(Transport::Datagrams),
             ("seconds", _) => {
                 let seconds: f64 = parse(key, value)?;
                 self.time = Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_SECONDS));
@@ -95,11 +111,14 @@ impl Plan {
         Ok(())
     }
 
-    /// What is written to a connection at once: one request, or as many as are pipelined.
+    /// What is written to a connection at once: one request, or as many as are pipelined, or what is to come back.
     pub fn request(&self) -> Vec<u8> {
         let (last, times) = match self.mode {
             Mode::KeepAlive { depth } => ("", depth),
             Mode::OneShot => ("Connection: close\r\n", 1),
+            Mode::Echo(_) => {
+                return (0..self.body.unwrap_or(ECHOED).max(1)).map(|place| place as u8).collect();
+            }
         };
         format!("GET {} HTTP/1.1\r\nHost: {}\r\n{last}\r\n", self.path, self.to).repeat(times).into_bytes()
     }
@@ -108,7 +127,7 @@ impl Plan {
     pub fn answers(&self) -> usize {
         match self.mode {
             Mode::KeepAlive { depth } => depth,
-            Mode::OneShot => 1,
+            Mode::OneShot | Mode::Echo(_) => 1,
         }
     }
 }
@@ -119,7 +138,7 @@ fn parse<T: FromStr>(key: &str, value: &str) -> Result<T, String> {
 
 fn unknown(word: &str) -> String {
     format!(
-        "cannot read `{word}` (to=ADDRESS:PORT path=/ connections=64 mode=keep-alive|one-shot depth=1 seconds=2 \
-         body=BYTES wait=sleep|spin)"
+        "cannot read `{word}` (to=ADDRESS:PORT path=/ connections=64 mode=keep-alive|one-shot|echo|echo-udp depth=1 \
+         seconds=2 body=BYTES wait=sleep|spin)"
     )
 }

@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     thread,
     time::Duration,
 };
 
 use crate::{
-    plan::{Mode, Plan},
+    plan::{Mode, Plan, Transport},
     run,
     tally::{Failure, Tally},
 };
@@ -22,6 +22,7 @@ const SHORT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhell";
 const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe";
 
 const KEPT: Mode = Mode::KeepAlive { depth: 1 };
+const ECHO: Mode = Mode::Echo(Transport::Streams);
 const PIPELINED: Mode = Mode::KeepAlive { depth: 4 };
 
 /// A manner, how it is asked, and the only failure that may be counted; none: good answers, and nothing else.
@@ -37,28 +38,45 @@ const CASES: &[(&str, Manner, Mode, Option<Failure>)] = &[
     ("no answer", |stream| answers(stream, ""), KEPT, Some(Failure::Closed)),
     ("a reset", drop, KEPT, Some(Failure::Reset)),
     ("silence", stays_silent, KEPT, Some(Failure::Late)),
+    ("an echo", echoes, ECHO, None),
+    ("other bytes than were sent", |stream| answers(stream, "hello"), ECHO, Some(Failure::Wrong)),
+];
+
+/// What becomes of a datagram before it is sent back, and as above.
+type DatagramCase = (&'static str, fn(&mut [u8]), Option<Failure>);
+
+const DATAGRAM_CASES: &[DatagramCase] = &[
+    ("an echo of datagrams", |_| {}, None),
+    ("another datagram than was sent", |bytes| bytes[0] ^= 1, Some(Failure::Wrong)),
 ];
 
 /// Runs every case; the text names what was counted wrongly.
 pub fn all() -> Result<String, String> {
     for (name, manner, mode, expected) in CASES {
-        let plan = Plan {
-            connections: 3,
-            mode: *mode,
-            time: Duration::from_millis(60),
-            body: Some(5),
-            // Only silence is judged by the clock: a busy machine may take long over a good answer.
-            patience: Duration::from_millis(if *expected == Some(Failure::Late) { 15 } else { 60_000 }),
-            ..Plan::new(serve(*manner)?)
-        };
-        let tally = until_something_is_counted(&plan).map_err(|cause| format!("{name}: {cause}"))?;
-        let good = tally.good() > 0 && tally.failures() == 0;
-        let held = expected.map_or(good, |failure| tally.good() == 0 && tally.count(failure) > 0);
-        if !held {
-            return Err(format!("{name}: counted {}", tally.json()));
-        }
+        check(name, serve(*manner)?, *mode, *expected)?;
     }
-    Ok(format!("load: {} manners of answering are told apart", CASES.len()))
+    for (name, change, expected) in DATAGRAM_CASES {
+        let address = serve_datagrams(*change)?;
+        check(name, address, Mode::Echo(Transport::Datagrams), *expected)?;
+    }
+    let cases = CASES.len() + DATAGRAM_CASES.len();
+    Ok(format!("load: {cases} manners of answering are told apart"))
+}
+
+fn check(name: &str, server: SocketAddr, mode: Mode, expected: Option<Failure>) -> Result<(), String> {
+    let plan = Plan {
+        connections: 3,
+        mode,
+        time: Duration::from_millis(60),
+        body: Some(5),
+        // Only silence is judged by the clock: a busy machine may take long over a good answer.
+        patience: Duration::from_millis(if expected == Some(Failure::Late) { 15 } else { 60_000 }),
+        ..Plan::new(server)
+    };
+    let tally = until_something_is_counted(&plan).map_err(|cause| format!("{name}: {cause}"))?;
+    let good = tally.good() > 0 && tally.failures() == 0;
+    let held = expected.map_or(good, |failure| tally.good() == 0 && tally.count(failure) > 0);
+    if held { Ok(()) } else { Err(format!("{name}: counted {}", tally.json())) }
 }
 
 /// Runs the plan, again if the servers did not even come to answer.
@@ -78,6 +96,21 @@ fn serve(manner: Manner) -> Result<SocketAddr, String> {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || manner(stream));
+        }
+    });
+    Ok(address)
+}
+
+/// The same for datagrams, each sent back as it is after that change.
+fn serve_datagrams(change: fn(&mut [u8])) -> Result<SocketAddr, String> {
+    let cannot = |cause: io::Error| format!("cannot receive datagrams: {cause}");
+    let socket = UdpSocket::bind("127.0.0.1:0").map_err(cannot)?;
+    let address = socket.local_addr().map_err(cannot)?;
+    thread::spawn(move || {
+        let mut bytes = [0; 1024];
+        while let Ok((count, from)) = socket.recv_from(&mut bytes) {
+            change(&mut bytes[..count]);
+            let _ = socket.send_to(&bytes[..count], from);
         }
     });
     Ok(address)
@@ -104,6 +137,13 @@ fn answers_in_pieces(mut stream: TcpStream) {
             let _ = stream.write_all(piece);
             thread::sleep(Duration::from_micros(200));
         }
+    }
+}
+
+fn echoes(mut stream: TcpStream) {
+    let mut bytes = [0; 1024];
+    while let Ok(count @ 1..) = stream.read(&mut bytes) {
+        let _ = stream.write_all(&bytes[..count]);
     }
 }
 
