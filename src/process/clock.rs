@@ -13,36 +13,38 @@ use nix::time::{ClockId, clock_gettime};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
-pub struct Time(Duration);
+#[cfg_attr(feature = "control", serde(from = "Duration", into = "Duration"))]
+pub struct Time(u64);
 
+/// In nanoseconds: moments are compared with each request, and those of six centuries fit.
 impl Time {
     /// The moment that the clock counts from.
-    pub const ZERO: Self = Self(Duration::ZERO);
+    pub const ZERO: Self = Self(0);
 
     /// This moment.
     pub fn now() -> Self {
         // The clock has been there since Linux 2.6 and the call has no way to fail.
-        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Self::ZERO, |now| Self(now.into()))
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Self::ZERO, |now| Duration::from(now).into())
     }
 
     /// The moment that many milliseconds after [`Time::ZERO`].
     pub const fn from_millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
+        Self(millis.saturating_mul(1_000_000))
     }
 
-    /// Milliseconds since [`Time::ZERO`]: half a billion years of them fit.
-    pub fn as_millis(self) -> u64 {
-        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    /// Milliseconds since [`Time::ZERO`].
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
     }
 
     /// Microseconds of the monotonic clock, as other programs count them.
-    pub fn as_micros(self) -> u64 {
-        u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)
+    pub const fn as_micros(self) -> u64 {
+        self.0 / 1_000
     }
 
     /// How long it is since `earlier`: nothing if that is still to come.
     pub fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -51,7 +53,20 @@ impl Add<Duration> for Time {
 
     /// The moment that much later; one that is too far away for the clock is as far as it goes.
     fn add(self, delay: Duration) -> Self {
-        Self(self.0.saturating_add(delay))
+        Self(self.0.saturating_add(Self::from(delay).0))
+    }
+}
+
+impl From<Duration> for Time {
+    /// The moment so long after [`Time::ZERO`].
+    fn from(since: Duration) -> Self {
+        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Time> for Duration {
+    fn from(time: Time) -> Self {
+        time.since(Time::ZERO)
     }
 }
 
