@@ -1,6 +1,6 @@
 //! The `host[:port]` of a Host field and of an absolute target (RFC 3986, section 3.2).
 
-use super::bytes::{HOST, LITERAL};
+use super::bytes::{LITERAL, all, is_host_text};
 
 /// Whether `bytes` are a host with or without a port, and nothing besides: no user, no space, no path.
 ///
@@ -20,8 +20,9 @@ pub fn is_authority(bytes: &[u8]) -> bool {
         },
         // No host of this kind has a colon in it.
         _ => {
-            let host = bytes.iter().rposition(|byte| *byte == b':').unwrap_or(bytes.len());
-            HOST.has_all(&bytes[..host]) && is_port_part(&bytes[host..])
+            let digits = bytes.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+            let host = bytes[..bytes.len() - digits].strip_suffix(b":").filter(|_| digits <= 5);
+            all(host.unwrap_or(bytes), is_host_text)
         }
     }
 }

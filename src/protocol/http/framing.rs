@@ -57,10 +57,15 @@ impl Framing {
 }
 
 impl<'a> Found<'a> {
-    /// Notes one field. The length of the name rules most fields out without a comparison.
+    /// Notes one field.
     fn note(&mut self, version: Version, name: &str, value: &'a [u8]) -> Result<(), Refusal> {
+        if is(name, "Host") { self.note_host(value) } else { self.note_other(version, name, value) }
+    }
+
+    /// Notes a field that not every request has. The length of the name rules most out without a comparison.
+    #[inline(never)]
+    fn note_other(&mut self, version: Version, name: &str, value: &[u8]) -> Result<(), Refusal> {
         match name.len() {
-            4 if is(name, "Host") => self.note_host(value),
             6 if is(name, "Expect") => self.note_expectation(version, value),
             10 if is(name, "Connection") => {
                 self.note_connection(value);

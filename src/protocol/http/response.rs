@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Persistence, Status,
-    bytes::{TOKEN, is_field_text},
+    bytes::{TOKEN, all, is_field_text},
 };
 
 /// The interim answer by which a server asks for the body that a client holds back.
@@ -52,15 +52,24 @@ impl<'a> HeadEncoder<'a> {
     /// # Errors
     /// A status that is not final; `out` is as it was.
     pub fn begin(out: &'a mut Vec<u8>, status: Status, date: &[u8; 29]) -> Result<Self, Unsendable> {
-        match status.opening() {
+        if status == Status::OK {
             // By far the commonest, as a piece of a known length.
-            _ if status == Status::OK => out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: "),
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\nDate: ");
+        } else {
+            Self::open(out, status)?;
+        }
+        Ok(Self::dated(out, date))
+    }
+
+    #[inline(never)]
+    fn open(out: &mut Vec<u8>, status: Status) -> Result<(), Unsendable> {
+        match status.opening() {
             _ if !status.is_final() => return Err(Unsendable::Status(status)),
             Some(opening) => out.extend_from_slice(opening.as_bytes()),
             // The space behind the number stays where there are no words (RFC 9112, section 4).
             None => out.extend_from_slice(format!("HTTP/1.1 {} \r\nDate: ", status.code()).as_bytes()),
         }
-        Ok(Self::dated(out, date))
+        Ok(())
     }
 
     /// Begins the head of an answer `101 Switching Protocols`, for [`HeadEncoder::end_upgrade`].
@@ -169,8 +178,7 @@ pub(super) fn write_field(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// Refuses what would end the line, or the message.
 fn check_value(value: &str) -> Result<(), Unsendable> {
-    let is_text = value.bytes().fold(true, |text, byte| text & is_field_text(byte));
-    if is_text { Ok(()) } else { Err(Unsendable::Value) }
+    if all(value.as_bytes(), is_field_text) { Ok(()) } else { Err(Unsendable::Value) }
 }
 
 /// Appends `number` in digits, and the end of the head. Most bodies have fewer than a hundred bytes or a few thousand: the
