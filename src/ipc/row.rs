@@ -233,9 +233,7 @@ impl Row {
             cell.store(u64::from_le_bytes(*word), Relaxed);
         }
         if !rest.is_empty() {
-            // In a register: bytes that are written one by one are not yet there when they are read as a word.
-            let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-            cells.text()[words.len()].store(last, Relaxed);
+            cells.text()[words.len()].store(last_word(rest), Relaxed);
         }
         cells.set(Word::Since, cells.get(Word::Beat));
         if self.request != 0 {
@@ -267,6 +265,19 @@ impl Row {
             Words::Shared(memory) => &memory.words().as_chunks().0[self.index],
             Words::Private(words) => words,
         })
+    }
+}
+
+/// A word of fewer than eight bytes. In a register: bytes that are written one by one are not yet there when they are read
+/// as a word.
+fn last_word(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        // Two halves, which may overlap.
+        (Some(first), Some(last)) => {
+            let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+            first | last << (8 * (bytes.len() - size_of::<u32>()))
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 
@@ -317,6 +328,15 @@ mod tests {
         let reading = row.read();
         assert_eq!((reading.state, reading.accepted), (State::Draining, 2));
         assert_eq!((reading.bytes_in, reading.bytes_out), (10, 300));
+    }
+
+    #[test]
+    fn the_last_word_holds_what_is_left() {
+        for length in 1..8 {
+            let bytes = &b"abcdefg"[..length];
+            assert_eq!(&last_word(bytes).to_le_bytes()[..length], bytes);
+            assert_eq!(last_word(bytes) >> (8 * length), 0);
+        }
     }
 
     #[test]
