@@ -76,20 +76,42 @@ pub fn step<S: Session>(
     now: Time,
 ) -> Result<Taken, String> {
     let mut io = Exchange::new(input, output, row, draining, now);
-    let flow = guard::contain(|| match step {
-        Step::Open => session.on_open(&mut io),
-        Step::Bytes => session.on_bytes(&mut io),
-        Step::End => session.on_end(&mut io),
-        Step::Drain => session.on_drain(&mut io),
-        Step::Late(limit) => session.on_timeout(&mut io, limit),
-        Step::Wake(wake) => session.on_wake(&mut io, wake),
+    // The road of nearly every call is a test away: a jump by table costs more than what it chooses from.
+    let flow = guard::contain(|| {
+        if step == Step::Bytes { session.on_bytes(&mut io) } else { call(session, step, &mut io) }
     })?;
     let (consumed, ended, announced) = (io.consumed(), io.ended(), io.announced());
     let left = input.len() - consumed;
-    let then = match flow {
+    let then = if let Flow::Read(limit) = flow
+        && left == 0
+        && step == Step::Bytes
+    {
+        Then::Read(limit)
+    } else {
+        after(flow, step, left, &io)
+    };
+    Ok(Taken { then, consumed, ended, announced })
+}
+
+#[inline(never)]
+fn call<S: Session>(session: &mut S, step: Step, io: &mut Exchange<'_>) -> Flow {
+    match step {
+        Step::Open => session.on_open(io),
+        Step::Bytes => session.on_bytes(io),
+        Step::End => session.on_end(io),
+        Step::Drain => session.on_drain(io),
+        Step::Late(limit) => session.on_timeout(io, limit),
+        Step::Wake(wake) => session.on_wake(io, wake),
+    }
+}
+
+/// What comes next, with so much of the input left.
+#[inline(never)]
+fn after(flow: Flow, step: Step, left: usize, io: &Exchange<'_>) -> Then {
+    match flow {
         Flow::Close => Then::Close,
         Flow::CloseLingering => Then::Farewell,
-        Flow::Read(_) | Flow::Talk | Flow::Stay if left > 0 && consumed > 0 && io.full() => Then::Again,
+        Flow::Read(_) | Flow::Talk | Flow::Stay if left > 0 && io.consumed() > 0 && io.full() => Then::Again,
         // Nothing will come any more that it could wait for.
         Flow::Read(_) | Flow::Talk if step == Step::End => Then::Close,
         Flow::Read(_) | Flow::Talk | Flow::Stay | Flow::Wait(_) if left > Exchange::MAX_UNCONSUMED => {
@@ -99,8 +121,7 @@ pub fn step<S: Session>(
         Flow::Stay => Then::Stay,
         Flow::Wait(time) => Then::Wait(time),
         Flow::Talk => Then::Talk,
-    };
-    Ok(Taken { then, consumed, ended, announced })
+    }
 }
 
 /// What a session has left of its input, until there is more.

@@ -5,7 +5,10 @@ use std::{io, os::unix::fs::FileExt};
 use super::{Body, Response, Status, Upgrade, outgoing::Coding, response::ContentType};
 use crate::{
     protocol::http::{DateCache, HeadEncoder, Persistence, Refusal, Unsendable},
-    worker::{output::Output, session::FileRange},
+    worker::{
+        output::{Mark, Output},
+        session::FileRange,
+    },
 };
 
 /// Up to this size a file is read and goes out in one piece with its head; a larger one is sent from its descriptor.
@@ -58,22 +61,17 @@ impl Desk {
             output.rewind(mark);
             return Err(reason);
         }
-        let has_body = part == Part::All && response.status.has_body();
-        match response.body {
-            Body::Upgrade(_) => return Ok(Written::Begun),
-            Body::Stream(_) if has_body => return Ok(Written::Begun),
-            Body::Static(_)
-            | Body::Owned(_)
-            | Body::Shared(_)
-            | Body::File(_)
-            | Body::Pieces(_)
-            | Body::Stream(_) => {}
+        let part = if response.status.has_body() { part } else { Part::Head };
+        // The road of most answers.
+        if let Some(bytes) = response.body.bytes()
+            && bytes.len() <= COPIED
+        {
+            if part == Part::All {
+                output.write(bytes);
+            }
+            return Ok(Written::Whole);
         }
-        if has_body && write(&response.body, output).is_err() {
-            output.rewind(mark);
-            return Ok(Written::FileShrank);
-        }
-        Ok(Written::Whole)
+        Ok(follow(&response.body, part, mark, output))
     }
 
     /// Writes the answer to a request that is not served; nothing can follow it.
@@ -122,14 +120,45 @@ impl Desk {
         if let Some(lines) = &response.rendered {
             head.rendered(lines);
         }
-        match (&response.body, coding) {
-            (Body::Upgrade(upgrade), _) => head.end_upgrade(&upgrade.protocol, None)?,
-            _ if !response.status.has_body() => head.end(None, persistence),
-            (Body::Stream(_), Coding::Chunked(_)) => head.end_chunked(persistence),
-            (Body::Stream(_), Coding::Length | Coding::UntilClose) => head.end(None, Persistence::Close),
-            (body, _) => head.end(Some(body.len()), persistence),
+        match response.body.bytes() {
+            Some(bytes) if response.status.has_body() => {
+                head.end(Some(bytes.len() as u64), persistence);
+                Ok(())
+            }
+            Some(_) | None => end(head, response, persistence, coding),
         }
-        Ok(())
+    }
+}
+
+/// Ends the head of what is not bytes in memory.
+#[inline(never)]
+fn end(
+    head: HeadEncoder<'_>,
+    response: &Response,
+    persistence: Persistence,
+    coding: Coding,
+) -> Result<(), Unsendable> {
+    match (&response.body, coding) {
+        (Body::Upgrade(upgrade), _) => head.end_upgrade(&upgrade.protocol, None)?,
+        _ if !response.status.has_body() => head.end(None, persistence),
+        (Body::Stream(_), Coding::Chunked(_)) => head.end_chunked(persistence),
+        (Body::Stream(_), Coding::Length | Coding::UntilClose) => head.end(None, Persistence::Close),
+        (body, _) => head.end(Some(body.len()), persistence),
+    }
+    Ok(())
+}
+
+/// Writes what comes behind the head at `mark` and is not a few bytes in memory.
+#[inline(never)]
+fn follow(body: &Body, part: Part, mark: Mark, output: &mut Output) -> Written {
+    match (body, part) {
+        (Body::Upgrade(_), _) | (Body::Stream(_), Part::All) => Written::Begun,
+        (_, Part::Head) => Written::Whole,
+        (_, Part::All) if write(body, output).is_ok() => Written::Whole,
+        (_, Part::All) => {
+            output.rewind(mark);
+            Written::FileShrank
+        }
     }
 }
 

@@ -35,19 +35,17 @@ impl Wait {
         Self::Read(Limit::Idle),
         Self::Read(Limit::Header),
         Self::Read(Limit::Body),
+        Self::News,
         Self::Write,
         Self::Farewell,
-        Self::News,
     ];
 
     const fn queue(self) -> usize {
         match self {
-            Self::Read(Limit::Idle) => 0,
-            Self::Read(Limit::Header) => 1,
-            Self::Read(Limit::Body) => 2,
-            Self::Write => 3,
-            Self::Farewell => 4,
-            Self::News => 5,
+            Self::Read(limit) => limit as usize,
+            Self::News => 3,
+            Self::Write => 4,
+            Self::Farewell => 5,
         }
     }
 }
@@ -102,6 +100,9 @@ const NONE: u32 = u32::MAX;
 impl<T> Table<T> {
     /// How many empty places are kept when the table is empty.
     const KEPT: usize = 1024;
+    /// How exact a wait is: no more than the timeouts of epoll_wait(2). A busy connection's clock begins anew a thousand
+    /// times a second, and not with each of its requests.
+    const GRAIN: Duration = Duration::from_millis(1);
     /// Serials have 30 bits: two of an event's 64 are not ours.
     const SERIALS: u32 = (1 << 30) - 1;
 
@@ -139,16 +140,28 @@ impl<T> Table<T> {
         if entry.serial == key.serial { entry.value.as_mut() } else { None }
     }
 
+    /// The value with this key, and what it waits for.
+    pub fn look(&mut self, key: Key) -> Option<(&mut T, Wait)> {
+        let entry = self.entries.get_mut(key.place as usize)?;
+        let value = entry.value.as_mut().filter(|_| entry.serial == key.serial)?;
+        Some((value, entry.wait))
+    }
+
     /// What the one with this key waits for.
     pub fn wait(&self, key: Key) -> Option<Wait> {
         let entry = self.entries.get(key.place as usize)?;
         (entry.serial == key.serial && entry.value.is_some()).then_some(entry.wait)
     }
 
-    /// It waits for this from `now` on.
+    /// It waits for this from `now` on; or since less than a grain before, if it has waited for the same.
     pub fn begin(&mut self, key: Key, wait: Wait, now: Time) {
-        if self.wait(key).is_none() {
-            return;
+        match self.entries.get(key.place as usize) {
+            Some(entry) if entry.serial == key.serial && entry.value.is_some() => {
+                if entry.wait == wait && now.since(entry.since) < Self::GRAIN {
+                    return;
+                }
+            }
+            Some(_) | None => return,
         }
         // Whoever is the last of its queue already stays so.
         let moves = self.queues[wait.queue()].tail != key.place;

@@ -91,30 +91,43 @@ impl<A: Application> Engine<'_, A> {
         }
     }
 
+    /// Notes what its session waits for now, and from when on.
     fn start_clock(&mut self, key: Key, received: usize, taken: Taken) {
-        let (before, waits) = match self.table.wait(key) {
-            Some(Wait::Read(limit)) => (Some(limit), false),
-            Some(Wait::News) => (None, true),
-            Some(Wait::Write | Wait::Farewell) | None => (None, false),
-        };
-        let Some(conn) = self.table.get_mut(key) else { return };
-        let talks = conn.then == Then::Talk;
-        conn.then = taken.then;
-        let limit = match taken.then {
-            Then::Read(limit) => limit,
-            // Its alarm stays as it is.
-            Then::Stay if waits => {
-                conn.then = if talks { Then::Talk } else { Then::Wait(None) };
-                return;
-            }
-            Then::Stay => before.unwrap_or(Limit::Idle),
-            Then::Wait(time) => return self.sleep(key, time),
-            Then::Talk => return self.sleep(key, None),
-            Then::Again | Then::Close | Then::Farewell => return,
-        };
+        // The road of nearly every call.
+        if let Then::Read(limit) = taken.then {
+            self.await_bytes(key, limit, received, taken.ended);
+        } else {
+            self.await_others(key, received, taken);
+        }
+    }
+
+    fn await_bytes(&mut self, key: Key, limit: Limit, received: usize, ended: bool) {
+        let Some((conn, wait)) = self.table.look(key) else { return };
+        let before = if let Wait::Read(before) = wait { Some(before) } else { None };
         conn.then = Then::Read(limit);
-        if restarts(before, limit, received, taken.ended, &mut conn.progress) {
+        if restarts(before, limit, received, ended, &mut conn.progress) {
             self.table.begin(key, Wait::Read(limit), self.now);
+        }
+    }
+
+    #[inline(never)]
+    fn await_others(&mut self, key: Key, received: usize, taken: Taken) {
+        let Some((conn, wait)) = self.table.look(key) else { return };
+        let before = std::mem::replace(&mut conn.then, taken.then);
+        match (taken.then, wait) {
+            // Its alarm stays as it is.
+            (Then::Stay, Wait::News) => {
+                conn.then = if before == Then::Talk { Then::Talk } else { Then::Wait(None) };
+            }
+            (Then::Read(limit), _) | (Then::Stay, Wait::Read(limit)) => {
+                self.await_bytes(key, limit, received, taken.ended);
+            }
+            (Then::Stay, Wait::Write | Wait::Farewell) => {
+                self.await_bytes(key, Limit::Idle, received, taken.ended);
+            }
+            (Then::Wait(time), _) => self.sleep(key, time),
+            (Then::Talk, _) => self.sleep(key, None),
+            (Then::Again | Then::Close | Then::Farewell, _) => {}
         }
     }
 
@@ -175,6 +188,16 @@ impl<A: Application> Engine<'_, A> {
     }
 
     fn go_on(&mut self, key: Key, then: Then) {
+        // The road of nearly every call.
+        if let Then::Read(_) = then {
+            self.watch(key, EpollFlags::EPOLLIN);
+        } else {
+            self.go_on_otherwise(key, then);
+        }
+    }
+
+    #[inline(never)]
+    fn go_on_otherwise(&mut self, key: Key, then: Then) {
         match then {
             Then::Read(_) | Then::Talk | Then::Stay => self.watch(key, EpollFlags::EPOLLIN),
             // Nothing is read. That the peer is gone altogether is always reported.
