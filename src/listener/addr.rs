@@ -118,6 +118,7 @@ fn inet(place: &str, one: fn(SocketAddr) -> Address, any: fn(u16) -> Address) ->
     match host {
         "" => Ok(any(port)),
         "localhost" => Ok(one((Ipv4Addr::LOCALHOST, port).into())),
+        _ if host.contains('/') => Err(("it looks like a URL", "write host and port alone: 127.0.0.1:80")),
         _ if host.contains(':') => Err(("an IPv6 address needs brackets", "write [::1]:80")),
         _ => Err((
             "the host is no number",
