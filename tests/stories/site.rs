@@ -1,6 +1,6 @@
 //! The file server as its owner sets it up: users, uploads, fields, and the log of who asked for what.
 
-use std::{fs, path::Path};
+use std::{fs, net::Shutdown, path::Path};
 
 use crate::support::*;
 
@@ -113,15 +113,21 @@ fn every_answer_is_a_line_that_harms_nobody() {
         "",
     );
     ask(&server, "GET /nothing?<script>", "", "");
-    let mut client = server.client();
-    client.send("what is this\r\n\r\n").unwrap();
-    client.wait_close();
-    let written = eventually("three lines", || Some(lines(&path)).filter(|lines| lines.len() == 3));
+    let body = "Content-Length: 70000\r\n";
+    for words in ["what is this\r\n\r\n".into(), format!("POST /large HTTP/1.1\r\nHost: test\r\n{body}\r\n")]
+    {
+        let mut client = server.client();
+        client.send(words).unwrap();
+        client.stream().shutdown(Shutdown::Write).unwrap();
+        client.wait_close();
+    }
+    let written = eventually("four lines", || Some(lines(&path)).filter(|lines| lines.len() == 4));
     assert!(written[0].starts_with("127.0.0.1 - ann ["), "{}", written[0]);
     let end = "\"GET /hello.txt HTTP/1.1\" 200 19 \"http://r/\" \"a\\x22b\\xF0\\x9F\\x8D\\xB5\"";
     assert!(written[0].ends_with(end), "{}", written[0]);
     assert!(written[1].contains("\"GET /nothing?<script> HTTP/1.1\" 401 17 \"-\" \"-\""), "{}", written[1]);
-    assert!(written[2].contains("\"-\" 400 0 \"-\" \"-\""), "{}", written[2]);
+    assert!(written[2].contains("\"-\" 400 33 \"-\" \"-\""), "{}", written[2]);
+    assert!(written[3].contains("\"POST /large HTTP/1.1\" 413 "), "{}", written[3]);
 }
 
 #[test]

@@ -74,12 +74,14 @@ impl Desk {
         Ok(follow(&response.body, part, mark, output))
     }
 
-    /// Writes the answer to a request that is not served; nothing can follow it.
-    pub fn refuse(&self, refusal: Refusal, output: &mut Output) {
+    /// Writes the answer to a request that is not served, and says how long its body is; nothing can follow it.
+    pub fn refuse(&self, refusal: Refusal, output: &mut Output) -> u64 {
         let text = format!("{}: {}\n", refusal.status, refusal.why);
+        let length = text.len() as u64;
         let response = Response::text(text).status(refusal.status);
         let written = self.answer(&response, Part::All, Persistence::Close, Coding::Length, output);
         debug_assert_eq!(written, Ok(Written::Whole), "a refusal has nothing in it that cannot be sent");
+        length
     }
 
     /// Writes the answer to who did not ask for a protocol that it takes.

@@ -47,7 +47,7 @@ pub(super) enum Progress {
     /// All of it is there.
     Whole(Incoming),
     /// What came is no body.
-    Bad(Refusal),
+    Bad(Incoming, Refusal),
     /// The receiver wants no more of it.
     Unwanted(Incoming, Response),
 }
@@ -69,7 +69,7 @@ impl Incoming {
                 Ok(BodyPart::Data(bytes)) => bytes,
                 Ok(BodyPart::More) => return Progress::More(self),
                 Ok(BodyPart::End) => return Progress::Whole(self),
-                Err(refusal) => return Progress::Bad(refusal),
+                Err(refusal) => return Progress::Bad(self, refusal),
             };
             match &mut self.into {
                 Destination::Memory(body) => body.extend_from_slice(bytes),

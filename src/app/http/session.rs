@@ -97,7 +97,10 @@ impl<H: Handler> Session for HttpSession<H> {
             (_, Limit::Header | Limit::Body) => {
                 self.engine.look_at_the_clock(io.now());
                 let refusal = Refusal::with(Status::REQUEST_TIMEOUT, "the request took too long to come");
-                let flow = self.refuse(refusal, io);
+                let flow = match self.task.take().map(|task| *task) {
+                    Some(Task::Incoming(incoming)) => self.give_up(incoming, refusal, io),
+                    Some(Task::Outgoing(_) | Task::Upgraded(_)) | None => self.refuse(None, refusal, io),
+                };
                 self.engine.settle();
                 flow
             }
@@ -171,7 +174,7 @@ impl<H: Handler> HttpSession<H> {
         let head = match &parsed {
             Ok(Parsed::Head(head)) => head,
             Ok(Parsed::Incomplete) => return Turn::Over(Flow::Read(Limit::Header)),
-            Err(refusal) => return Turn::Over(self.refuse(*refusal, io)),
+            Err(refusal) => return Turn::Over(self.refuse(None, *refusal, io)),
         };
         if head.body != Framed::Empty {
             return self.take_in(head, io);
@@ -193,7 +196,7 @@ impl<H: Handler> HttpSession<H> {
         };
         let decoder = match BodyDecoder::new(head.body, limit) {
             Ok(decoder) => decoder,
-            Err(refusal) => return Turn::Over(self.refuse(refusal, io)),
+            Err(refusal) => return Turn::Over(self.refuse(Some(head), refusal, io)),
         };
         let whole = whole_body(head, io.input());
         match (&into, whole) {
@@ -246,7 +249,7 @@ impl<H: Handler> HttpSession<H> {
                 };
                 self.answer(head, line, &response, began, io)
             }),
-            Progress::Bad(refusal) => Turn::Over(self.refuse(refusal, io)),
+            Progress::Bad(incoming, refusal) => Turn::Over(self.give_up(incoming, refusal, io)),
             Progress::Unwanted(incoming, response) => {
                 io.consume(io.input().len());
                 let response = response.close();
@@ -329,12 +332,17 @@ impl<H: Handler> HttpSession<H> {
     }
 
     /// Answers what is not served, and hears no more.
-    fn refuse(&self, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
+    fn refuse(&self, head: Option<&Head<'_>>, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
         io.consume(io.input().len());
-        self.engine.desk.borrow().refuse(refusal, io.output());
-        let answered = Answered { status: refusal.status, bytes: || 0, began: io.now() };
-        self.engine.note(&self.peer, None, answered, io);
+        let length = self.engine.desk.borrow().refuse(refusal, io.output());
+        let answered = Answered { status: refusal.status, bytes: || length, began: io.now() };
+        self.engine.note(&self.peer, head, answered, io);
         Flow::CloseLingering
+    }
+
+    /// The same for a request whose body does not come as it should.
+    fn give_up(&self, incoming: Incoming, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
+        incoming.finish(&self.engine.heads, |arrived, _| self.refuse(Some(arrived.head), refusal, io))
     }
 }
 
