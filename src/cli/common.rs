@@ -79,7 +79,7 @@ pub struct Common {
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = LOG, value_parser = words::<LogFormat>(LogFormat::WORDS))]
     pub log_format: LogFormat,
 
-    /// Write a line for each answered request at the end of this file, or on standard output (-); the workers open it
+    /// Write a line for each answered request at the end of this file, or on standard output (-); the master opens it
     #[arg(long, value_name = "FILE|-", help_heading = LOG)]
     pub access_log: Option<PathBuf>,
     /// The format of such a line
@@ -111,10 +111,10 @@ pub struct Common {
     /// From the first byte of a message's head to its last
     #[arg(long, value_name = "T", default_value = "10s", help_heading = CLIENT_LIMITS)]
     pub header_timeout: Limit,
-    /// Between two pieces of a message's body
+    /// For each 16 KiB of a message's body to come
     #[arg(long, value_name = "T", default_value = "30s", help_heading = CLIENT_LIMITS)]
     pub body_timeout: Limit,
-    /// How long a client may take nothing of what is sent to it
+    /// For each 16 KiB of an answer to be taken
     #[arg(long, value_name = "T", default_value = "30s", help_heading = CLIENT_LIMITS)]
     pub write_timeout: Limit,
 

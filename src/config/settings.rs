@@ -85,9 +85,9 @@ pub struct Limits {
     pub idle: Option<Duration>,
     /// From the first byte of a message's head to its last.
     pub header: Option<Duration>,
-    /// Between two pieces of a message's body.
+    /// For each 16 KiB of a message's body to come.
     pub body: Option<Duration>,
-    /// How long a client may take nothing of what is sent to it.
+    /// For each 16 KiB of an answer to be taken.
     pub write: Option<Duration>,
 }
 
