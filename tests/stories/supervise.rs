@@ -211,3 +211,15 @@ fn a_machine_that_cannot_fork_is_waited_out() {
     fault.end();
     assert_eq!(server.wait_workers(2)[1], workers[1]);
 }
+
+/// The kernel lets a file be waited for in five hundred epoll sets that stand in other sets, and no more.
+#[test]
+fn six_hundred_workers_wait_for_the_same_clients() {
+    for model in ["event", "blocking"] {
+        let server = Launch::echo().workers(600).args(["--model", model]).start();
+        assert_eq!(server.workers().len(), 600, "{model}");
+        let mut client = server.client();
+        client.send("hello").unwrap();
+        assert_eq!(client.take(5).unwrap(), b"hello");
+    }
+}
