@@ -13,8 +13,9 @@ use std::{
 use clap::Args;
 
 use super::{
-    common::{Common, absolute, absolute_address},
+    common::Common,
     inspect::{self, args::Language},
+    paths::{absolute, absolute_address},
     services::CHAT,
     serving::Serving,
 };

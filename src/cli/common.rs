@@ -1,11 +1,6 @@
 //! The flags that every serving command takes, and the settings that follow from them.
 
-use std::{
-    path::{self, Path, PathBuf},
-    str::FromStr,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     Args,
@@ -13,7 +8,11 @@ use clap::{
 };
 use log::LevelFilter;
 
-use super::{recycling::Recycling, rights::Rights};
+use super::{
+    paths::{absolute, absolute_address},
+    recycling::Recycling,
+    rights::Rights,
+};
 use crate::{
     Error, Result, Worker,
     app::http::{AccessFormat, AccessLog},
@@ -218,38 +217,6 @@ impl Common {
             write: self.write_timeout.0,
         }
     }
-}
-
-/// The directory in which this command was typed: a daemon leaves it, and reads its words again at each reload.
-static HERE: OnceLock<PathBuf> = OnceLock::new();
-
-/// Notes the current directory, from which relative paths are meant from now on.
-pub fn note_here() {
-    if let Ok(here) = std::env::current_dir() {
-        HERE.get_or_init(|| here);
-    }
-}
-
-/// The same path seen from the root.
-///
-/// # Errors
-/// When it is empty, or the current directory is gone and it is relative.
-pub fn absolute(path: &Path) -> Result<PathBuf> {
-    let seen = match HERE.get().filter(|_| path.is_relative() && !path.as_os_str().is_empty()) {
-        Some(here) => path::absolute(here.join(path)),
-        None => path::absolute(path),
-    };
-    seen.map_err(|cause| {
-        Error::system(format!("find {path:?} from here"), cause).remedy("write an absolute path").as_usage()
-    })
-}
-
-/// The same address with its path seen from the root.
-///
-/// # Errors
-/// As for [`absolute`].
-pub fn absolute_address(address: &Address) -> Result<Address> {
-    if let Address::Unix(path) = address { Ok(Address::Unix(absolute(path)?)) } else { Ok(address.clone()) }
 }
 
 /// A parser for one of these words, which stand in the help and in suggestions.

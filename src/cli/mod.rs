@@ -15,6 +15,7 @@ mod logging;
 mod operate;
 mod out;
 mod papers;
+mod paths;
 mod recycling;
 mod rights;
 mod run;
@@ -46,7 +47,7 @@ use crate::{Result, ipc::control::Request, master::upgrade, process::origin};
 /// Runs the command line: what it was told, and the exit code that it leaves.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    common::note_here();
+    paths::note_here();
     origin::note();
     // What clap holds of it is dropped before anything is done: a server would keep that for as long as it lives.
     let done = match typed::read(&words).map(|typed| typed.line.command) {

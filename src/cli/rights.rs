@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::common::absolute;
+use super::paths::absolute;
 use crate::{
     Result,
     process::{

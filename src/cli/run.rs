@@ -9,7 +9,8 @@ use std::{
 use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{
-    common::{Common, absolute, words},
+    common::{Common, words},
+    paths::absolute,
     services::RUN,
     serving::{Serving, streams_only},
 };

@@ -17,7 +17,7 @@ use clap::{
     parser::ValueSource,
 };
 
-use super::{args::Line, common::absolute, usage};
+use super::{args::Line, paths::absolute, usage};
 use crate::{
     Error, Result,
     config::file::{self, Entry, File, Section, Value},

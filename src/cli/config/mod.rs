@@ -10,8 +10,8 @@ use serde::Serialize;
 use self::args::Config;
 use super::{
     args::{Command, Serve},
-    common::absolute,
     out,
+    paths::absolute,
     start::command_lines,
     table::{Edge, Table},
     typed::{self, Typed},

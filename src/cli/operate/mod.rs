@@ -14,7 +14,7 @@ use std::{process::ExitCode, time::Duration};
 
 use serde_json::json;
 
-use super::{common::absolute, out, scale::Amount, words};
+use super::{out, paths::absolute, scale::Amount, words};
 use crate::{
     Error, Result,
     ipc::control::{

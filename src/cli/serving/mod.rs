@@ -12,7 +12,8 @@ use std::{
 use nix::unistd::{AccessFlags, access};
 
 use super::{
-    common::{Common, absolute},
+    common::Common,
+    paths::absolute,
     services::{ECHO, FILES, HTTP},
     words,
 };

@@ -15,8 +15,9 @@ use std::{
 use self::args::Start;
 use super::{
     args::{Command, Serve},
-    common::absolute,
-    out, serve, typed,
+    out,
+    paths::absolute,
+    serve, typed,
 };
 use crate::{
     Error, Result,
