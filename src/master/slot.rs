@@ -21,7 +21,7 @@ use crate::{
 /// One slot.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize))]
-pub struct Place {
+pub struct SlotState {
     /// Its children, oldest first.
     pub children: Vec<Child>,
     /// How often they died.
@@ -160,7 +160,7 @@ impl Child {
     }
 }
 
-impl Place {
+impl SlotState {
     /// The child that fills the slot, or is about to, in this generation.
     pub fn heir(&self, wanted: Generation) -> Option<&Child> {
         self.children.iter().find(|child| child.is_heir(wanted))

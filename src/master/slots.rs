@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     event::Program,
-    slot::{Child, Place},
+    slot::{Child, SlotState},
 };
 use crate::{ipc::ident::Generation, process::clock::Time};
 
@@ -48,7 +48,7 @@ pub enum Mark {
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "control", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Slots {
-    places: Vec<Place>,
+    states: Vec<SlotState>,
     #[cfg_attr(feature = "control", serde(skip))]
     known: Known,
 }
@@ -77,16 +77,16 @@ struct Standing {
 
 impl Slots {
     /// One slot, to change it.
-    pub fn touch(&mut self, index: usize) -> Option<&mut Place> {
-        let place = self.places.get_mut(index)?;
+    pub fn touch(&mut self, index: usize) -> Option<&mut SlotState> {
+        let state = self.states.get_mut(index)?;
         self.known.touched.insert(index);
-        Some(place)
+        Some(state)
     }
 
     /// All of them, to change them.
-    pub fn touch_all(&mut self) -> impl Iterator<Item = &mut Place> {
-        self.known.touched.extend(0..self.places.len());
-        self.places.iter_mut()
+    pub fn touch_all(&mut self) -> impl Iterator<Item = &mut SlotState> {
+        self.known.touched.extend(0..self.states.len());
+        self.states.iter_mut()
     }
 
     /// Looks at what has changed: the slots that were touched, those whose time has come, and if something else is
@@ -94,15 +94,15 @@ impl Slots {
     pub fn survey(&mut self, wish: Wish, now: Time) {
         self.known.touched.extend(self.concerned(wish));
         self.known.wish = Some(wish);
-        let count = self.places.len().max(wish.count);
-        self.places.resize_with(count, Place::default);
+        let count = self.states.len().max(wish.count);
+        self.states.resize_with(count, SlotState::default);
         self.known.standings.resize(count.max(self.known.standings.len()), Standing::default());
         let due = self.known.agenda.iter().take_while(|(time, _)| *time <= now);
         self.known.touched.extend(due.map(|(_, index)| *index));
         for index in mem::take(&mut self.known.touched) {
             self.known.loose.insert(index);
             let standing =
-                self.places.get(index).map(|place| Standing::of(place, index < wish.count, wish, now));
+                self.states.get(index).map(|state| Standing::of(state, index < wish.count, wish, now));
             self.known.note(index, standing.unwrap_or_default());
         }
     }
@@ -113,7 +113,7 @@ impl Slots {
             Some(before) if Wish { count: wish.count, ..before } == wish => {
                 before.count.min(wish.count)..before.count.max(wish.count)
             }
-            Some(_) | None => 0..self.places.len().max(wish.count),
+            Some(_) | None => 0..self.states.len().max(wish.count),
         }
     }
 
@@ -129,9 +129,9 @@ impl Slots {
 
     /// Lets go of the last ones that are empty, down to as many as there should be.
     pub fn trim(&mut self, count: usize) {
-        while self.places.len() > count && self.places.last().is_some_and(|place| place.children.is_empty()) {
-            self.places.pop();
-            self.known.touched.insert(self.places.len());
+        while self.states.len() > count && self.states.last().is_some_and(|state| state.children.is_empty()) {
+            self.states.pop();
+            self.known.touched.insert(self.states.len());
         }
     }
 
@@ -147,10 +147,10 @@ impl Slots {
 }
 
 impl Deref for Slots {
-    type Target = [Place];
+    type Target = [SlotState];
 
-    fn deref(&self) -> &[Place] {
-        &self.places
+    fn deref(&self) -> &[SlotState] {
+        &self.states
     }
 }
 
@@ -173,17 +173,17 @@ impl Known {
 }
 
 impl Standing {
-    fn of(place: &Place, wanted: bool, wish: Wish, now: Time) -> Self {
-        let heir = place.heir(wish.generation);
-        let terms = || place.children.iter().filter_map(Child::term).filter(|_| wanted);
+    fn of(state: &SlotState, wanted: bool, wish: Wish, now: Time) -> Self {
+        let heir = state.heir(wish.generation);
+        let terms = || state.children.iter().filter_map(Child::term).filter(|_| wanted);
         // A delay that is over was used, or its slot waits for its turn: only one to come counts.
-        let delay = place.respawn.allowed_at().filter(|time| wanted && heir.is_none() && *time > now);
-        let limits = place.children.iter().filter_map(Child::deadline);
+        let delay = state.respawn.allowed_at().filter(|time| wanted && heir.is_none() && *time > now);
+        let limits = state.children.iter().filter_map(Child::deadline);
         let is = |mark| match mark {
-            Mark::Moving => !wanted || !place.is_settled(wish.generation),
+            Mark::Moving => !wanted || !state.is_settled(wish.generation),
             Mark::Behind => wanted && !heir.is_some_and(Child::is_serving),
-            Mark::Turning => wanted && place.is_turning(),
-            Mark::Waiting => wanted && heir.is_none() && place.predecessors(wish.generation).next().is_some(),
+            Mark::Turning => wanted && state.is_turning(),
+            Mark::Waiting => wanted && heir.is_none() && state.predecessors(wish.generation).next().is_some(),
             Mark::Spent => terms().any(|term| term <= now),
         };
         // One whose share is over already waits for something else that moves.

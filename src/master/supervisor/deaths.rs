@@ -9,7 +9,7 @@ use crate::master::{
     event::ChildId,
     ledger::{epitaph, expectation},
     respawn::{Death, Response},
-    slot::{Child, Place, Stage},
+    slot::{Child, SlotState, Stage},
 };
 use crate::process::{Pid, exit::ExitStatus};
 
@@ -18,8 +18,8 @@ impl Supervisor {
         let Some(child) = self.child_mut(id) else { return };
         child.pid = Some(pid);
         let who = child.who();
-        if let Some(place) = self.slots.touch(id.slot.index()) {
-            place.respawn.forked();
+        if let Some(slot) = self.slots.touch(id.slot.index()) {
+            slot.respawn.forked();
         }
         self.ledger.spawned += 1;
         self.tell(News::Spawned { who });
@@ -36,8 +36,8 @@ impl Supervisor {
             // A server that cannot start should say so, not try for ever.
             self.mourn(&child, None, cause);
         } else if self.is_wanted(&child) {
-            let Some(place) = self.slots.touch(id.slot.index()) else { return };
-            let delay = place.respawn.fork_failed(cause, self.now, &self.policy.respawn, &mut self.dice);
+            let Some(slot) = self.slots.touch(id.slot.index()) else { return };
+            let delay = slot.respawn.fork_failed(cause, self.now, &self.policy.respawn, &mut self.dice);
             self.tell(News::SpawnFailed { who, cause: cause.to_owned(), delay });
         }
     }
@@ -99,7 +99,7 @@ impl Supervisor {
 
     /// Counts a death against its slot.
     pub(super) fn mourn(&mut self, child: &Child, ready_for: Option<Duration>, why: &str) {
-        let Some(Place { respawn, .. }) = self.slots.touch(child.id.slot.index()) else { return };
+        let Some(SlotState { respawn, .. }) = self.slots.touch(child.id.slot.index()) else { return };
         let death = Death { ready_for, why, lines: &child.lines };
         let response = respawn.died(death, self.now, &self.policy.respawn, &mut self.dice);
         let (who, deaths) = (child.who(), respawn.deaths());

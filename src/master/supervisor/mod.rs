@@ -220,10 +220,10 @@ impl Supervisor {
 
     /// A slot that is wanted: a ready heir sends its predecessors away, and where nobody is somebody is spawned.
     fn fill(&mut self, index: usize) {
-        let place = &self.slots[index];
+        let slot = &self.slots[index];
         let predecessors: Vec<_> =
-            place.predecessors(self.wanted).map(|child| (child.id, child.spent())).collect();
-        match place.heir(self.wanted) {
+            slot.predecessors(self.wanted).map(|child| (child.id, child.spent())).collect();
+        match slot.heir(self.wanted) {
             Some(heir) if heir.is_serving() => {
                 let rolled_back = self.turn.as_ref().is_some_and(Turn::has_failed);
                 let usual = if rolled_back { Reason::RolledBack } else { Reason::Replaced };
@@ -238,15 +238,15 @@ impl Supervisor {
 
     /// A slot that is wanted no more.
     fn clear(&mut self, index: usize) {
-        let Some(place) = self.slots.get(index) else { return };
+        let Some(slot) = self.slots.get(index) else { return };
         let reason = if self.is_stopping() { Reason::Stop } else { Reason::ScaledDown };
-        let staying: Vec<_> = place.children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
+        let staying: Vec<_> = slot.children.iter().filter(|c| c.is_staying()).map(|c| c.id).collect();
         staying.into_iter().for_each(|id| self.drain(id, reason));
         // If it is wanted again later it starts with a clean sheet.
         if self.slots[index].respawn != Respawn::default()
-            && let Some(place) = self.slots.touch(index)
+            && let Some(slot) = self.slots.touch(index)
         {
-            place.respawn = Respawn::default();
+            slot.respawn = Respawn::default();
         }
     }
 
@@ -263,9 +263,9 @@ impl Supervisor {
     }
 
     fn may_spawn(&self, index: usize) -> bool {
-        let place = &self.slots[index];
+        let slot = &self.slots[index];
         // What the old program forks now, the new one would have to replace.
-        self.crossing().is_none() && !place.is_mourning() && place.respawn.allows(self.now)
+        self.crossing().is_none() && !slot.is_mourning() && slot.respawn.allows(self.now)
     }
 
     /// What the slots should be.
@@ -288,8 +288,8 @@ impl Supervisor {
         let stage = Stage::Booting { deadline };
         let share = Share::draw(&self.policy.recycling, self.now, &mut self.dice);
         let (generation, born, accepts) = (self.wanted, self.now, self.accepts);
-        let Some(place) = self.slots.touch(index) else { return };
-        place.children.push(Child {
+        let Some(slot) = self.slots.touch(index) else { return };
+        slot.children.push(Child {
             id: child,
             generation,
             policy: self.policy,

@@ -79,20 +79,20 @@ impl Supervisor {
         }
         self.survey();
         let first = self.slots.marked(Mark::Spent).first().copied().filter(|_| self.is_settled());
-        let Some(place) = first.and_then(|index| self.slots.touch(index)) else { return };
+        let Some(slot) = first.and_then(|index| self.slots.touch(index)) else { return };
         let is_over = |child: &&mut Child| child.term().is_some_and(|time| time <= self.now);
-        if let Some(child) = place.children.iter_mut().find(is_over) {
+        if let Some(child) = slot.children.iter_mut().find(is_over) {
             child.share.begun = true;
         }
     }
 
     /// A child is ready: one that it replaces drains now, even if a reload has begun meanwhile.
     pub(super) fn relieve(&mut self, successor: ChildId) {
-        let place = &self.slots[successor.slot.index()];
+        let slot = &self.slots[successor.slot.index()];
         let generation =
-            place.children.iter().find(|child| child.id == successor).map(|child| child.generation);
+            slot.children.iter().find(|child| child.id == successor).map(|child| child.generation);
         let spent =
-            place.children.iter().filter(|child| child.is_staying() && Some(child.generation) == generation);
+            slot.children.iter().filter(|child| child.is_staying() && Some(child.generation) == generation);
         let spent: Vec<_> = spent.filter_map(|child| Some((child.id, child.spent()?))).collect();
         spent.into_iter().for_each(|(id, quota)| self.drain(id, super::Reason::Spent(quota)));
     }
@@ -100,8 +100,8 @@ impl Supervisor {
     /// A child ended before it was ready. If it was to replace another of its generation, that one goes on.
     pub(super) fn acquit(&mut self, lost: &Child) -> bool {
         let (now, slot) = (self.now, lost.id.slot.index());
-        let Some(place) = self.slots.touch(slot) else { return false };
-        let mut spent = place.children.iter_mut().filter(|child| {
+        let Some(slot) = self.slots.touch(slot) else { return false };
+        let mut spent = slot.children.iter_mut().filter(|child| {
             child.generation == lost.generation && child.is_serving() && child.spent().is_some()
         });
         let Some(child) = spent.next() else { return false };

@@ -10,7 +10,7 @@ use crate::{
         adoption::Tenancy,
         event::ChildId,
         ledger::Ledger,
-        slot::{Child, Place},
+        slot::{Child, SlotState},
         slots::Mark,
     },
 };
@@ -99,7 +99,7 @@ impl Supervisor {
         !self.is_stopping() && child.generation == self.wanted && child.id.slot.index() < self.target as usize
     }
 
-    pub(super) fn wanted_slots(&self) -> impl Iterator<Item = &Place> {
+    pub(super) fn wanted_slots(&self) -> impl Iterator<Item = &SlotState> {
         self.slots.iter().take(self.target as usize)
     }
 
@@ -113,7 +113,7 @@ impl Supervisor {
 
     pub(super) fn take_child(&mut self, id: ChildId) -> Option<Child> {
         let children = &mut self.slots.touch(id.slot.index())?.children;
-        let place = children.iter().position(|child| child.id == id)?;
-        Some(children.remove(place))
+        let index = children.iter().position(|child| child.id == id)?;
+        Some(children.remove(index))
     }
 }
