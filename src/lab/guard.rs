@@ -125,7 +125,7 @@ fn end(process: &Process) {
 
 /// Reaps whatever has ended, the stage excepted.
 fn reap_all_but(stage: Pid) {
-    while let Ok(Some(pid)) = raw::peek(raw::Target::Any) {
+    while let Ok(Some(pid)) = raw::peek(raw::Target::Any, raw::Patience::Poll) {
         if pid == stage {
             // It stands first in the line of the dead and hides the others: ask for each by its number.
             let Ok(snapshot) = Snapshot::take() else { return };

@@ -3,9 +3,9 @@
 use std::{io, mem, rc::Rc};
 
 use super::{
-    children::Process,
     edition::{self, Work},
     event::{ChildId, Event},
+    process::Process,
     program::{self, Newborn},
     world::World,
 };

@@ -14,64 +14,65 @@ use nix::errno::Errno;
 use super::{
     action::Warning,
     event::{ChildId, Event, Sight},
-    program::Voices,
+    interest::Interest,
+    process::Process,
     tail::Tail,
 };
 use crate::{
     ipc::{
-        channel::{Channel, Received},
-        ident::RowId,
+        channel::Received,
         message::{Order, Report},
         scoreboard::{Reading, Scoreboard},
     },
-    process::{Pid, exit::ExitStatus, signal, usage, wait},
+    process::{Pid, exit::ExitStatus, signal, usage},
 };
 #[cfg(feature = "control")]
 use {
-    super::{program, upgrade::Trial},
-    crate::sys::luggage::{Luggage, Ticket, claim},
+    super::{process::Packed, upgrade::Trial},
+    crate::sys::luggage::Luggage,
 };
 
 /// A message flood is read in portions, so that one child cannot keep the master from the others.
 const MESSAGES_AT_ONCE: usize = 16;
 
-/// One process of ours.
-#[derive(Debug)]
-pub struct Process {
-    /// Its process number, which is also that of its process group.
-    pub pid: Pid,
-    /// The master's end of the channel; gone when the child closed its own. A program has none.
-    pub channel: Option<Channel<Order, Report>>,
-    /// What a program is heard by.
-    pub voices: Option<Voices>,
-    /// Its row of the scoreboard.
-    pub row: RowId,
-}
-
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Children {
     processes: BTreeMap<ChildId, Process>,
+    /// The same by pid.
+    ids: BTreeMap<Pid, ChildId>,
+    /// What they are heard by; `None` in a forked child, which has dropped it.
+    interest: Option<Interest>,
     /// The trial child of an upgrade: no worker, but ours to reap.
     #[cfg(feature = "control")]
     pub trial: Option<Trial>,
 }
 
-/// A child on its way into another program; the process itself stays where it is.
-#[cfg(feature = "control")]
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Packed {
-    child: ChildId,
-    pid: i32,
-    channel: Option<Ticket>,
-    voices: Option<program::Packed>,
-    row: RowId,
-}
-
 impl Children {
-    /// Enters a child that was just forked.
+    /// A table without children.
+    ///
+    /// # Errors
+    /// `EMFILE` or `ENFILE` when no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            processes: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            interest: Some(Interest::new()?),
+            #[cfg(feature = "control")]
+            trial: None,
+        })
+    }
+
+    /// Enters a child that was just forked. One that cannot be heard is of no use.
     pub fn insert(&mut self, id: ChildId, process: Process) {
+        let pid = process.pid;
+        let heard = self.interest.as_ref().map_or(Ok(()), |interest| process.enter(interest));
+        self.ids.insert(pid, id);
         self.processes.insert(id, process);
+        if let Err(cause) = heard {
+            log::error!("cannot listen to pid {pid}: {cause} (raise fs.epoll.max_user_watches)");
+            self.kill(id);
+        }
     }
 
     /// One child.
@@ -79,32 +80,32 @@ impl Children {
         self.processes.get(&id)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.processes.len()
-    }
-
     /// Whether a process is one of ours.
     pub fn knows(&self, pid: Pid) -> bool {
-        self.processes.values().any(|process| process.pid == pid) || self.is_trial(pid)
+        self.ids.contains_key(&pid) || self.is_trial(pid)
     }
 
     /// What a forked child does with its copy: it must hold nobody's channel open but its own.
     pub fn forget(&mut self) {
+        self.interest = None;
         self.processes.clear();
     }
 
-    /// The descriptors to wait for: a worker has one, a program several.
-    pub fn channels(&self) -> impl Iterator<Item = (ChildId, BorrowedFd<'_>)> {
-        self.processes.iter().flat_map(|(id, process)| {
-            let channel = process.channel.iter().map(AsFd::as_fd);
-            let voices = process.voices.iter().flat_map(Voices::fds);
-            channel.chain(voices).map(|fd| (*id, fd))
-        })
+    /// What to wait for: readable when one of them has something to say.
+    pub fn voice(&self) -> Option<BorrowedFd<'_>> {
+        self.interest.as_ref().map(AsFd::as_fd)
     }
 
-    /// What a child has to say.
-    pub fn hear(&mut self, id: ChildId, events: &mut Vec<Event>) {
+    /// What those have to say who have something to say.
+    pub fn hear(&mut self, events: &mut Vec<Event>) {
+        for pid in self.interest.as_ref().map(Interest::ready).unwrap_or_default() {
+            if let Some(id) = self.ids.get(&pid) {
+                self.hear_one(*id, events);
+            }
+        }
+    }
+
+    fn hear_one(&mut self, id: ChildId, events: &mut Vec<Event>) {
         let Some(process) = self.processes.get_mut(&id) else { return };
         if let Some(voices) = &mut process.voices {
             voices.hear(events);
@@ -122,45 +123,57 @@ impl Children {
                 }
                 Received::Garbage => log::debug!("a message of pid {} is none of ours: dropped", process.pid),
                 Received::Empty => return,
-                Received::Closed => process.channel = None,
+                Received::Closed => {
+                    let channel = process.channel.take();
+                    channel
+                        .iter()
+                        .zip(&self.interest)
+                        .for_each(|(channel, list)| list.leave(channel.as_fd()));
+                }
             }
         }
     }
 
-    /// Collects those that ended, until nothing is left to collect: signals coalesce, the dead do not.
-    ///
-    /// Each is asked for by its own pid, so that a child that somebody else forked in this process (a library's, an
-    /// application's) is left to whoever waits for it. See wait4(2).
-    pub fn reap(&mut self, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
-        let dead: Vec<_> = self
-            .processes
-            .iter()
-            .filter_map(|(id, process)| Some((*id, process.row, process.reap()?)))
-            .collect();
-        events.extend(self.reap_trial());
-        for (id, row, exit) in dead {
-            match exit.status {
-                ExitStatus::Stopped(_) => events.push(Event::Stopped { child: id }),
-                ExitStatus::Continued => events.push(Event::Continued { child: id }),
-                ExitStatus::Exited(_) | ExitStatus::Signaled { .. } => {
-                    self.bury(id, row, exit.status, scoreboard, events);
-                }
+    /// Takes in what the kernel has to say of this process: its end, or that it was stopped or goes on. `None` if it is
+    /// none of ours, or there is nothing.
+    pub fn reap(&mut self, pid: Pid, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) -> Option<()> {
+        if self.is_trial(pid) {
+            return self.reap_trial().map(|event| events.push(event));
+        }
+        let id = *self.ids.get(&pid)?;
+        let exit = self.processes.get(&id)?.reap()?;
+        match exit.status {
+            ExitStatus::Stopped(_) => events.push(Event::Stopped { child: id }),
+            ExitStatus::Continued => events.push(Event::Continued { child: id }),
+            ExitStatus::Exited(_) | ExitStatus::Signaled { .. } => {
+                self.bury(id, exit.status, scoreboard, events);
             }
+        }
+        Some(())
+    }
+
+    /// Asks for each of ours by its own pid: for where the kernel names somebody first who is not ours to reap. wait4(2).
+    pub fn reap_each(&mut self, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
+        let pids: Vec<_> = self.ids.keys().copied().chain(self.trial_pid()).collect();
+        for pid in pids {
+            self.reap(pid, scoreboard, events);
         }
     }
 
     fn bury(
         &mut self,
         id: ChildId,
-        row: RowId,
         status: ExitStatus,
         scoreboard: &mut Scoreboard,
         events: &mut Vec<Event>,
     ) {
         // Its last words may still be in the channel.
-        self.hear(id, events);
-        let voices = self.processes.remove(&id).and_then(|process| process.voices);
-        if let Some(mut voices) = voices {
+        self.hear_one(id, events);
+        let Some(process) = self.processes.remove(&id) else { return };
+        self.ids.remove(&process.pid);
+        self.interest.iter().for_each(|interest| process.leave(interest));
+        let row = process.row;
+        if let Some(mut voices) = process.voices {
             let (words, lines) = voices.last_words();
             // Who ends well has not said why it failed.
             let words = words.filter(|_| status != ExitStatus::Exited(0));
@@ -263,6 +276,10 @@ impl Children {
         false
     }
 
+    fn trial_pid(&self) -> Option<Pid> {
+        None
+    }
+
     fn reap_trial(&mut self) -> Option<Event> {
         None
     }
@@ -271,7 +288,11 @@ impl Children {
 #[cfg(feature = "control")]
 impl Children {
     fn is_trial(&self, pid: Pid) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.is(pid))
+        self.trial_pid() == Some(pid)
+    }
+
+    fn trial_pid(&self) -> Option<Pid> {
+        self.trial.as_ref().and_then(Trial::pid)
     }
 
     fn reap_trial(&mut self) -> Option<Event> {
@@ -280,14 +301,7 @@ impl Children {
 
     /// Puts the channels into the luggage, and says which process is whose.
     pub fn pack(&self, luggage: &mut Luggage) -> Vec<Packed> {
-        let pack = |(child, process): (&ChildId, &Process)| Packed {
-            child: *child,
-            pid: process.pid.as_raw(),
-            channel: process.channel.as_ref().map(|channel| luggage.put(channel)),
-            voices: process.voices.as_ref().map(|voices| voices.pack(luggage)),
-            row: process.row,
-        };
-        self.processes.iter().map(pack).collect()
+        self.processes.iter().map(|(id, process)| process.pack(*id, luggage)).collect()
     }
 
     /// The table as it was.
@@ -295,35 +309,11 @@ impl Children {
     /// # Errors
     /// When a channel did not come with the luggage.
     pub fn unpack(packed: Vec<Packed>, scoreboard: &Scoreboard) -> io::Result<Self> {
-        let unpack = |Packed { child, pid, channel, voices, row }: Packed| {
-            let channel = channel.map(claim).transpose()?.map(Channel::over);
-            let voices = voices.map(|voices| voices.unpack(scoreboard.row(row))).transpose()?;
-            Ok((child, Process { pid: Pid::from_raw(pid), channel, voices, row }))
-        };
-        let processes = packed.into_iter().map(unpack).collect::<io::Result<_>>()?;
-        Ok(Self { processes, trial: None })
-    }
-}
-
-impl Process {
-    /// Says of an order that it could not be sent.
-    fn note(&self, sent: io::Result<()>) {
-        match sent {
-            // It has ended, and is not reaped yet.
-            Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-                log::warn!("cannot send an order to pid {}: {cause}", self.pid);
-            }
-            Ok(()) | Err(_) => {}
+        let mut children = Self::new()?;
+        for packed in packed {
+            let (id, process) = packed.unpack(scoreboard)?;
+            children.insert(id, process);
         }
-    }
-
-    /// Reaps it, if it has ended. What a program leaves in its process group goes with it, and before it: once its
-    /// leader is reaped the number may be a stranger's. A worker's connection processes have a lifeline of their own.
-    fn reap(&self) -> Option<wait::Exit> {
-        if self.voices.is_some() && wait::has_ended(self.pid) {
-            // The one that ended is in the group still, so that there is somebody to signal.
-            let _ = signal::send_group(self.pid, libc::SIGKILL);
-        }
-        wait::watch(self.pid).ok()?
+        Ok(children)
     }
 }

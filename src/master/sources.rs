@@ -1,7 +1,7 @@
 //! The only reader of the world: signals, children, callers and the clock become events.
 //!
-//! It waits with poll(2). An epoll set would be shared with every child that is forked, and an entry that a child
-//! removes would be gone here too.
+//! It waits with poll(2) for a few descriptors: that of the signals, one behind which all children speak, and those of the
+//! callers. So a wake-up costs what happened, and not the number of workers.
 
 use std::{io, time::Duration};
 
@@ -13,7 +13,7 @@ use nix::{
 use super::{
     children::Children,
     desk::{Desk, Visitor},
-    event::{ChildId, Event},
+    event::Event,
 };
 use crate::{
     ipc::{
@@ -21,6 +21,7 @@ use crate::{
         scoreboard::Scoreboard,
     },
     process::{
+        Pid,
         clock::Time,
         death,
         signal::{self, Caught, Sender, Signals},
@@ -71,7 +72,7 @@ pub enum Handled {
 #[derive(Debug, Clone, Copy)]
 enum Origin {
     Signal,
-    Child(ChildId),
+    Children,
     Visitor(Visitor),
 }
 
@@ -127,7 +128,7 @@ impl Sources {
         for origin in ready {
             match origin {
                 Origin::Signal => self.ears.hear(children, scoreboard, &mut events),
-                Origin::Child(id) => children.hear(id, &mut events),
+                Origin::Children => children.hear(&mut events),
                 Origin::Visitor(visitor) => self.desk.attend(visitor, &mut events),
             }
         }
@@ -152,15 +153,12 @@ impl Sources {
     }
 
     fn poll(&self, deadline: Option<Time>, children: &Children) -> Vec<Origin> {
-        let mut polled: Vec<(Origin, PollFd<'_>)> = Vec::with_capacity(children.len() + 4);
-        polled.push((Origin::Signal, PollFd::new(self.ears.signals.fd(), PollFlags::POLLIN)));
-        polled.extend(
-            children.channels().map(|(id, fd)| (Origin::Child(id), PollFd::new(fd, PollFlags::POLLIN))),
-        );
-        let visitors = self.desk.fds();
-        polled
-            .extend(visitors.map(|(visitor, fd, wants)| (Origin::Visitor(visitor), PollFd::new(fd, wants))));
-        let (origins, mut fds): (Vec<_>, Vec<_>) = polled.into_iter().unzip();
+        let signals = (Origin::Signal, self.ears.signals.fd(), PollFlags::POLLIN);
+        let voices = children.voice().map(|fd| (Origin::Children, fd, PollFlags::POLLIN));
+        let visitors = self.desk.fds().map(|(visitor, fd, wants)| (Origin::Visitor(visitor), fd, wants));
+        let polled = [signals].into_iter().chain(voices).chain(visitors);
+        let (origins, mut fds): (Vec<_>, Vec<_>) =
+            polled.map(|(origin, fd, wants)| (origin, PollFd::new(fd, wants))).unzip();
         match poll(&mut fds, timeout(deadline)) {
             Ok(_) => {
                 let ready = origins.iter().zip(&fds).filter(|(_, fd)| fd.any().unwrap_or(false));
@@ -211,13 +209,30 @@ impl Ears {
         self.unheard = false;
         events.extend(self.held.drain(..).map(|request| Event::Asked { request, caller: None }));
         // Not only at SIGCHLD: a signal that was lost costs no more than until the next one.
-        children.reap(scoreboard, events);
-        if self.adopts {
-            let strangers = wait::reap_strangers(|pid| children.knows(pid));
-            for stranger in strangers.unwrap_or_default() {
-                log::debug!("reaped stranger pid {}: {}", stranger.pid, stranger.status.words());
+        self.reap(children, scoreboard, events);
+    }
+
+    /// Takes in what has become of children until nothing is left: signals coalesce, the dead do not.
+    ///
+    /// The kernel names one after the other, and each is reaped by its own pid: so one that somebody else forked in this
+    /// process (a library, an application) is left to whoever waits for it. As it is named first until then, each of
+    /// ours is asked for meanwhile. An adopter takes it for one that was left to it.
+    fn reap(&self, children: &mut Children, scoreboard: &mut Scoreboard, events: &mut Vec<Event>) {
+        while let Some(pid) = wait::changed() {
+            let ours = children.reap(pid, scoreboard, events);
+            if ours.is_none() && (children.knows(pid) || !self.adopt(pid)) {
+                return children.reap_each(scoreboard, events);
             }
         }
+    }
+
+    /// Whether a process was left to this one, and it could be reaped or has said something.
+    fn adopt(&self, pid: Pid) -> bool {
+        let exit = if self.adopts { wait::watch(pid).unwrap_or_default() } else { None };
+        if let Some(exit) = exit {
+            log::debug!("reaped stranger pid {pid}: {}", exit.status.words());
+        }
+        exit.is_some()
     }
 
     /// What a signal asks for. The kernel's own signals are told from a person's: a terminal that hangs up ends the

@@ -49,6 +49,7 @@ pub struct Instruments {
     ears: Ears,
     scoreboard: Scoreboard,
     lifeline: Lifeline,
+    children: Children,
 }
 
 /// Who is told, and who is asked.
@@ -109,10 +110,11 @@ impl Instruments {
     /// `inherited` names the signals that were ignored at the start: the kernel's own are ignored further.
     ///
     /// # Errors
-    /// Those of pipe(2), memfd_create(2) and sigaction(2).
+    /// Those of pipe(2), memfd_create(2), epoll_create1(2) and sigaction(2).
     pub fn new(handled: Handled, inherited: Vec<String>) -> io::Result<Self> {
         let ears = Ears::new(handled, inherited)?;
-        Ok(Self { ears, scoreboard: Scoreboard::new()?, lifeline: Lifeline::new()? })
+        let (scoreboard, lifeline, children) = (Scoreboard::new()?, Lifeline::new()?, Children::new()?);
+        Ok(Self { ears, scoreboard, lifeline, children })
     }
 }
 
@@ -124,14 +126,14 @@ impl<'a> World<'a> {
     }
 
     fn over(plan: Plan<'a>, instruments: Instruments, hooks: Hooks<'a>, desk: Desk) -> Self {
-        let Instruments { ears, scoreboard, lifeline } = instruments;
+        let Instruments { ears, scoreboard, lifeline, children } = instruments;
         Self {
             sources: Some(Sources::new(ears, desk)),
             place: plan.place,
             editions: Editions::of(plan.generation, plan.edition),
             hooks,
             lifeline: Some(lifeline),
-            children: Children::default(),
+            children,
             adoption: Adoption::default(),
             scoreboard,
             known: Vec::new(),
@@ -271,17 +273,15 @@ impl<'a> World<'a> {
     /// When something did not come with the luggage, or there is no room for it.
     pub fn resume(plan: Plan<'a>, hooks: Hooks<'a>, handled: Handled, state: State) -> io::Result<Self> {
         let ears = Ears::new(handled, state.inherited)?.with_held(state.held);
-        let instruments = Instruments {
-            ears,
-            scoreboard: Scoreboard::unpack(state.scoreboard)?,
-            lifeline: Lifeline::unpack(state.lifeline)?,
-        };
+        let scoreboard = Scoreboard::unpack(state.scoreboard)?;
+        let children = Children::unpack(state.children, &scoreboard)?;
+        let instruments =
+            Instruments { ears, scoreboard, lifeline: Lifeline::unpack(state.lifeline)?, children };
         let desk = Desk::unpack(state.desk)?;
-        let children = Children::unpack(state.children, &instruments.scoreboard)?;
         let old = state.old.map(Old::unpack).transpose()?;
         let world = Self::over(plan, instruments, hooks, desk);
         let programs = Programs { next: state.program, old, rehearsal: None };
-        Ok(Self { children, adoption: state.adoption, began: state.began, programs, ..world })
+        Ok(Self { adoption: state.adoption, began: state.began, programs, ..world })
     }
 
     fn knowledge(&self) -> status::Known<'_> {

@@ -80,7 +80,7 @@ pub fn is_adopter() -> bool {
 
 /// Makes this process the adopter of its descendants that lose their parent, in place of PID 1.
 ///
-/// It must then reap them: see [`reap_strangers`](super::wait::reap_strangers). Children do not inherit this.
+/// It must then reap them: see [`changed`](super::wait::changed). Children do not inherit this.
 /// prctl(2), `PR_SET_CHILD_SUBREAPER`.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Reaping children.
 //!
 //! Signals coalesce, the dead do not: one SIGCHLD may stand for many ends. So whoever is woken by it asks for each of
-//! its children, and as PID 1 or subreaper for the strangers that were left to it too.
+//! its children that have ended, and as PID 1 or subreaper for the strangers that were left to it too.
 
 use std::io;
 
@@ -31,7 +31,7 @@ pub fn reap(pid: Pid) -> io::Result<Option<Exit>> {
 
 /// Whether that child has ended and waits to be reaped: until then its pid and its process group are its own. waitid(2).
 pub fn has_ended(pid: Pid) -> bool {
-    peek(Target::Child(pid)).is_ok_and(|ended| ended.is_some())
+    peek(Target::Child(pid), Patience::Poll).is_ok_and(|ended| ended.is_some())
 }
 
 /// Reaps that child if it has ended; one that was stopped or goes on is told once, and not reaped. wait4(2).
@@ -53,26 +53,11 @@ pub fn join(pid: Pid) -> io::Result<Exit> {
         .ok_or_else(|| io::ErrorKind::WouldBlock.into())
 }
 
-/// Reaps what was left to this process as PID 1 or subreaper: ended children that are not `known`.
-///
-/// Call it after each known child was asked for by [`reap`]. A known child that ended since then stops the search,
-/// and is left for the wake-up that its SIGCHLD brings: to reap it here would lose its status. wait(2).
-///
-/// # Errors
-/// Those of waitid(2), but not `ECHILD`: no child, no stranger.
-pub fn reap_strangers(known: impl Fn(Pid) -> bool) -> io::Result<Vec<Exit>> {
-    let mut strangers = Vec::new();
-    while let Some(pid) = peek(Target::Any).or_else(none_left)? {
-        if known(pid) {
-            break;
-        }
-        strangers.extend(reap(pid)?);
-    }
-    Ok(strangers)
-}
-
-fn none_left(error: io::Error) -> io::Result<Option<Pid>> {
-    if error.raw_os_error() == Some(libc::ECHILD) { Ok(None) } else { Err(error) }
+/// A child of this process that has ended, was stopped or goes on, whoever forked it; it is not reaped by this. The same
+/// one is named until somebody has waited for it. waitid(2), `WNOWAIT`.
+pub fn changed() -> Option<Pid> {
+    // Without children there is an error, and nobody to name.
+    peek(Target::Any, Patience::Watch).unwrap_or_default()
 }
 
 impl From<Reaped> for Exit {

@@ -92,20 +92,27 @@ pub fn change(target: Pid) -> io::Result<i32> {
     Ok(status)
 }
 
-/// The pid of a child that has ended and is not reaped yet, leaving it so; `None` if there is none. waitid(2).
+/// The pid of a child that has ended and is not reaped yet, leaving it so; `None` if there is none. To [`Patience::Watch`] is
+/// to hear of those that were stopped or go on, too. waitid(2).
 ///
 /// As long as it is not reaped, its pid and its process group cannot belong to a stranger.
 ///
 /// # Errors
 /// `ECHILD` when there is no such child.
-pub fn peek(target: Target) -> io::Result<Option<Pid>> {
+pub fn peek(target: Target, patience: Patience) -> io::Result<Option<Pid>> {
     let (kind, id): (idtype_t, id_t) = match target {
         Target::Any => (libc::P_ALL, 0),
         Target::Child(pid) => (libc::P_PID, pid.as_raw().unsigned_abs()),
     };
+    let options = libc::WEXITED
+        | libc::WNOWAIT
+        | match patience {
+            Patience::Block => 0,
+            Patience::Poll => libc::WNOHANG,
+            Patience::Watch => libc::WNOHANG | libc::WSTOPPED | libc::WCONTINUED,
+        };
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     uninterrupted(|| {
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
         // SAFETY: the pointer is to a live, writable place of the right type.
         check(unsafe { libc::waitid(kind, id, info.as_mut_ptr(), options) })
     })?;
@@ -146,7 +153,9 @@ mod tests {
     #[test]
     fn a_process_without_that_child_is_told_so() {
         let stranger = Target::Child(Pid::from_raw(1));
-        for refused in [wait4(stranger, Patience::Poll).map(|_| ()), peek(stranger).map(|_| ())] {
+        for refused in
+            [wait4(stranger, Patience::Poll).map(|_| ()), peek(stranger, Patience::Poll).map(|_| ())]
+        {
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::ECHILD));
         }
     }

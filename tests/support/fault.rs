@@ -15,17 +15,17 @@ pub struct Fault {
     library: PathBuf,
 }
 
-/// No worker of the event model gets its epoll descriptor: it cannot start. The master waits with poll(2).
+/// No worker of the event model gets its epoll descriptor: it cannot start. The master gets its own.
 pub const BOOT_FAILS: &str = "
     int epoll_create1(int flags) {
-        if (on()) { errno = EMFILE; return -1; }
+        if (worker() && on()) { errno = EMFILE; return -1; }
         return syscall(SYS_epoll_create1, flags);
     }";
 
 /// A worker of the event model waits for the end of the fault before it becomes ready.
 pub const BOOT_HANGS: &str = "
     int epoll_create1(int flags) {
-        while (on()) usleep(1000);
+        while (worker() && on()) usleep(1000);
         return syscall(SYS_epoll_create1, flags);
     }";
 
@@ -43,15 +43,25 @@ pub const QUOTA_EXCEEDED: &str = "
         return syscall(SYS_pwrite64, fd, from, count, at);
     }";
 
+/// Whether this process calls itself a worker.
+const WORKER: &str = "
+    static int worker(void) {
+        char name[16] = { 0 };
+        return prctl(PR_GET_NAME, name) == 0 && strncmp(name, \"forkd-w\", 7) == 0;
+    }";
+
 impl Fault {
     /// Builds the library; `code` is one of the constants above. Whoever can build forkd has a C compiler: Rust links
     /// with it.
     pub fn new(launch: &Launch, code: &str) -> Self {
         let (gate, library) = (launch.folder().join("fault"), launch.folder().join("fault.so"));
-        let includes = ["errno.h", "unistd.h", "dlfcn.h", "sys/syscall.h", "sys/types.h"];
+        let includes =
+            ["errno.h", "unistd.h", "dlfcn.h", "sys/syscall.h", "sys/types.h", "sys/prctl.h", "string.h"];
         let mut source = String::from("#define _GNU_SOURCE\n");
         source.extend(includes.map(|name| format!("#include <{name}>\n")));
-        source.push_str(&format!("static int on(void) {{ return access({gate:?}, F_OK) == 0; }}\n{code}\n"));
+        source.push_str(&format!("static int on(void) {{ return access({gate:?}, F_OK) == 0; }}\n"));
+        source.push_str(WORKER);
+        source.push_str(code);
         let file = launch.folder().join("fault.c");
         fs::write(&file, source).expect("the test's own folder can be written");
         let mut compiler = Command::new("cc");

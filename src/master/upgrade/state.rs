@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     ipc::{control::Request, scoreboard},
     listener,
-    master::{action::Ending, adoption::Adoption, children, desk, supervisor::Supervisor},
+    master::{action::Ending, adoption::Adoption, desk, process, supervisor::Supervisor},
     process::{clock::Time, lifeline, origin::Origin, pidfile},
     sys::{
         fork::exit_now,
@@ -59,7 +59,7 @@ pub struct State {
     /// What tells descendants that the master lives.
     pub lifeline: lifeline::Packed,
     /// Which process is whose.
-    pub children: Vec<children::Packed>,
+    pub children: Vec<process::Packed>,
     /// Who looks after whose queue.
     #[serde(default)]
     pub adoption: Adoption,

@@ -35,9 +35,9 @@ impl Trial {
         Self { path, image, pid: Some(pid), answer: answer.into() }
     }
 
-    /// Whether this is its process.
-    pub fn is(&self, pid: Pid) -> bool {
-        self.pid == Some(pid)
+    /// Its process, until it was reaped.
+    pub fn pid(&self) -> Option<Pid> {
+        self.pid
     }
 
     /// Kills it and what it left in its group. It is not reaped yet, so the group is still its.
