@@ -170,7 +170,10 @@ impl Output {
     /// Forgets what was not sent.
     pub fn clear(&mut self) {
         self.sent = 0;
-        self.inserts.clear();
+        // Mostly there is none, and to clear nothing costs as much as to clear something.
+        if !self.inserts.is_empty() {
+            self.inserts.clear();
+        }
         if self.gathered.capacity() > Self::KEPT { self.gathered = Vec::new() } else { self.gathered.clear() }
     }
 
