@@ -16,8 +16,13 @@ use nix::{
     unistd::read,
 };
 
-fn main() -> io::Result<()> {
+fn main() -> forkd::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8039".into());
+    let fails = |cause| forkd::Error::system(format!("talk to {address}"), cause);
+    talk(&address).map_err(|cause| fails(cause).remedy("start the example line_chat first"))
+}
+
+fn talk(address: &str) -> io::Result<()> {
     let mut server = TcpStream::connect(address)?;
     let (keyboard, mut typing) = (io::stdin(), true);
     let mut bytes = [0; 1024];
