@@ -18,8 +18,8 @@ use crate::{
     protocol::transfer::{Cause, Digest, Entry, Message, Part, Problem, RUN, WINDOW, runs},
 };
 
-/// How many threads there are, at most: so many outrun any network.
-const MOST: usize = 4;
+/// How many threads there are beside the first, at most: so many outrun any network.
+const MOST: usize = 3;
 
 /// How many runs are asked for at once.
 const BREATH: usize = WINDOW / 4;
@@ -98,8 +98,9 @@ impl Client {
             Ok(())
         };
         thread::scope(|scope| {
+            // Besides this one as many as there are processors: now and then one waits for the network, or for its turn.
             let count = thread::available_parallelism().map_or(1, |count| count.get().min(MOST));
-            let others: Vec<_> = (1..count).map(|_| scope.spawn(work)).collect();
+            let others: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
             let panicked = |_| Err(Failure::Local(io::Error::other("a thread of this client has panicked")));
             let ends = others.into_iter().map(|thread| thread.join().unwrap_or_else(panicked));
             // What this one does comes first, so that all are at work.
