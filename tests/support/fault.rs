@@ -48,7 +48,8 @@ const WORKER: &str = "
     static int worker(void) {
         char name[16] = { 0 };
         return prctl(PR_GET_NAME, name) == 0 && strncmp(name, \"forkd-w\", 7) == 0;
-    }";
+    }
+";
 
 impl Fault {
     /// Builds the library; `code` is one of the constants above. Whoever can build forkd has a C compiler: Rust links
