@@ -13,7 +13,7 @@ use std::{
 use nix::{
     fcntl::{OFlag, open},
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::stat::Mode,
+    sys::stat::{Mode, fchmod},
     unistd::pipe2,
 };
 
@@ -47,6 +47,8 @@ impl Lifeline {
     /// `EMFILE` or `ENFILE` when no descriptor is left.
     pub fn new() -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        // A master that drops itself made it as root, and its workers are to open it. There is nothing to read in it.
+        fchmod(&read, Mode::S_IRUSR | Mode::S_IRGRP | Mode::S_IROTH)?;
         Ok(Self { write, read })
     }
 
@@ -102,7 +104,19 @@ impl Tether {
 
 #[cfg(test)]
 mod tests {
+    use nix::fcntl::{FcntlArg, fcntl};
+
     use super::*;
+
+    #[test]
+    fn each_reader_has_an_open_file_of_its_own() {
+        let lifeline = Lifeline::new().unwrap();
+        let (one, other) = (lifeline.reader().unwrap(), lifeline.reader().unwrap());
+        // O_NONBLOCK is the open file's, and the pipe was made without.
+        let flags = |fd: BorrowedFd<'_>| OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL).unwrap());
+        assert!(!flags(lifeline.read.as_fd()).contains(OFlag::O_NONBLOCK));
+        assert!([one, other].iter().all(|tether| flags(tether.fd()).contains(OFlag::O_NONBLOCK)));
+    }
 
     #[test]
     fn the_line_breaks_when_the_last_write_end_closes() {
