@@ -70,11 +70,14 @@ fn time_slices(lab: &mut Lab) -> Outcome {
     let f = lab.actor('F', spinner)?;
     let g = lab.actor('G', spinner)?;
     let taken = |who: Who| who.field("status", "nonvoluntary_ctxt_switches").unwrap_or(0);
-    lab.until("both lose the processor", || (taken(f.who) >= 8 && taken(g.who) >= 8).then_some(()))?;
     let share = |who: Who| -> u64 {
         who.file("schedstat").split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
     };
-    let (of_f, of_g) = (share(f.who), share(g.who));
+    lab.until("both have had the processor", || (taken(f.who) > 0 && taken(g.who) > 0).then_some(()))?;
+    // What F ran while it was alone does not count.
+    let (alone, late) = (share(f.who), share(g.who));
+    lab.until("both lose the processor", || (taken(f.who) >= 8 && taken(g.who) >= 8).then_some(()))?;
+    let (of_f, of_g) = (share(f.who) - alone, share(g.who) - late);
     let percent = 100 * of_f.min(of_g) / of_f.max(of_g).max(1);
     let switches = [("f", taken(f.who).to_string()), ("g", taken(g.who).to_string())];
     lab.event("slices", &switches);

@@ -5,6 +5,10 @@ use std::{
     io::{self, Write},
 };
 
+use nix::{
+    sys::{prctl::set_pdeathsig, signal::Signal},
+    unistd::{getpid, getppid},
+};
 use socket2::Socket;
 
 use crate::{
@@ -61,16 +65,20 @@ fn master(mut respawns: usize) -> io::Result<()> {
 }
 
 fn spawn(door: &Socket) -> io::Result<()> {
+    let master = getpid();
     if fork()? == Fork::Child {
-        let _ = worker(door);
+        let _ = worker(door, master);
         exit_now(1); // a child never returns into the master's code
     }
     Ok(())
 }
 
-fn worker(door: &Socket) -> io::Result<()> {
+fn worker(door: &Socket, master: Pid) -> io::Result<()> {
     // With its master a worker ends too: nobody would collect or replace it.
-    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    set_pdeathsig(Signal::SIGKILL)?;
+    if getppid() != master {
+        return Ok(()); // it has died before that: the signal is for later deaths alone
+    }
     loop {
         let (mut client, _) = accept(door)?;
         let _ = receive(&client, 100).and_then(|_| client.write_all(b"Thanks"));
