@@ -71,7 +71,7 @@ impl Desk {
             }
             return Ok(Written::Whole);
         }
-        Ok(follow(&response.body, part, mark, output))
+        Ok(write_other(&response.body, part, mark, output))
     }
 
     /// Writes the answer to a request that is not served, and says how long its body is; nothing can follow it.
@@ -127,14 +127,14 @@ impl Desk {
                 head.end(Some(bytes.len() as u64), persistence);
                 Ok(())
             }
-            Some(_) | None => end(head, response, persistence, coding),
+            Some(_) | None => end_other(head, response, persistence, coding),
         }
     }
 }
 
 /// Ends the head of what is not bytes in memory.
 #[inline(never)]
-fn end(
+fn end_other(
     head: HeadEncoder<'_>,
     response: &Response,
     persistence: Persistence,
@@ -152,7 +152,7 @@ fn end(
 
 /// Writes what comes behind the head at `mark` and is not a few bytes in memory.
 #[inline(never)]
-fn follow(body: &Body, part: Part, mark: Mark, output: &mut Output) -> Written {
+fn write_other(body: &Body, part: Part, mark: Mark, output: &mut Output) -> Written {
     match (body, part) {
         (Body::Upgrade(_), _) | (Body::Stream(_), Part::All) => Written::Begun,
         (_, Part::Head) => Written::Whole,
