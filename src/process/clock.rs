@@ -6,6 +6,8 @@ use nix::time::{ClockId, clock_gettime};
 
 /// A moment on the monotonic clock, which no operator and no leap second can set, and which all processes share.
 ///
+/// It is a number of nanoseconds: one word, which is compared with each request, and six centuries fit into it.
+///
 /// It stands still while the machine sleeps. clock_gettime(2), `CLOCK_MONOTONIC`.
 ///
 /// ```ignore
@@ -16,7 +18,6 @@ use nix::time::{ClockId, clock_gettime};
 #[cfg_attr(feature = "control", serde(from = "Duration", into = "Duration"))]
 pub struct Time(u64);
 
-/// In nanoseconds: moments are compared with each request, and those of six centuries fit.
 impl Time {
     /// The moment that the clock counts from.
     pub const ZERO: Self = Self(0);

@@ -136,8 +136,7 @@ impl<T> Table<T> {
 
     /// The value with this key, if it is still there.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let entry = self.entries.get_mut(key.place as usize)?;
-        if entry.serial == key.serial { entry.value.as_mut() } else { None }
+        self.look(key).map(|(value, _)| value)
     }
 
     /// The value with this key, and what it waits for.
@@ -155,13 +154,9 @@ impl<T> Table<T> {
 
     /// It waits for this from `now` on; or since less than a grain before, if it has waited for the same.
     pub fn begin(&mut self, key: Key, wait: Wait, now: Time) {
-        match self.entries.get(key.place as usize) {
-            Some(entry) if entry.serial == key.serial && entry.value.is_some() => {
-                if entry.wait == wait && now.since(entry.since) < Self::GRAIN {
-                    return;
-                }
-            }
-            Some(_) | None => return,
+        let Some(before) = self.wait(key) else { return };
+        if before == wait && now.since(self.entries[key.place as usize].since) < Self::GRAIN {
+            return;
         }
         // Whoever is the last of its queue already stays so.
         let moves = self.queues[wait.queue()].tail != key.place;
@@ -283,6 +278,20 @@ mod tests {
         assert_eq!(late(&mut table, HEADER, at(159)), [0; 0]);
         assert_eq!(late(&mut table, HEADER, at(160)), [2]);
         assert_eq!((table.len(), table.deadline(|_| Some(LIMIT))), (0, None));
+    }
+
+    #[test]
+    fn a_wait_is_begun_anew_no_more_than_once_in_a_grain() {
+        let mut table = Table::new();
+        let keys = [table.insert(0, IDLE, at(0)), table.insert(1, IDLE, at(0))];
+        let nearly = at(0) + Duration::from_micros(999);
+        table.begin(keys[0], IDLE, nearly);
+        assert_eq!((table.waiting(IDLE), table.deadline(|_| Some(LIMIT))), (keys.to_vec(), Some(at(100))));
+        table.begin(keys[0], IDLE, at(1));
+        assert_eq!(table.waiting(IDLE), [keys[1], keys[0]]);
+        // Another wait is another clock, however soon.
+        table.begin(keys[1], HEADER, nearly);
+        assert_eq!(late(&mut table, HEADER, nearly + LIMIT), [1]);
     }
 
     #[test]
