@@ -9,7 +9,7 @@ use std::{
 use crate::{
     ipc::scoreboard::Row,
     worker::{
-        output::{End, Output},
+        output::{Behind, End, Output},
         session::{Exchange, Flow, Limit, Peer, PeerAddress, Session, Time, Wake},
     },
 };
@@ -128,7 +128,7 @@ impl<S: Session> Wire<S> {
             socket.set_nonblocking(true).expect("a socket that does not wait");
         }
         loop {
-            let sent = self.output.send(ours.as_fd());
+            let sent = self.output.send(ours.as_fd(), Behind::More);
             let mut part = Vec::new();
             // It ends with an error: there is no more for now.
             let _ = theirs.read_to_end(&mut part);

@@ -11,7 +11,7 @@ use std::{
 use super::{
     limits::Limits,
     link::{Link, Outside},
-    output::Output,
+    output::{Behind, Output},
     session::{FileRange, Limit, Peer},
 };
 use crate::process::clock::Time;
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     fn send(&mut self, output: &mut Output) -> io::Result<()> {
-        let sent = self.link.send(output);
+        let sent = self.link.send(output, Behind::More);
         self.ended |= sent.is_err();
         sent
     }

@@ -19,7 +19,7 @@ use nix::{
 
 use super::{
     limits::{Limits, timeout},
-    output::{End, Output},
+    output::{Behind, End, Output},
     per_connection::account::Account,
     session::Peer,
     stop::{Errand, Stop},
@@ -299,15 +299,15 @@ impl Link {
         woken
     }
 
-    /// Sends everything, within the limit on writing.
+    /// Sends everything, within the limit on writing. What is announced to come behind it is the caller's to do.
     ///
     /// # Errors
     /// `TimedOut` when the peer did not take 16 KiB within the limit, or the drain's limit came; those of
     /// [`Output::send`].
-    pub fn send(&mut self, output: &mut Output) -> io::Result<()> {
+    pub fn send(&mut self, output: &mut Output, behind: Behind) -> io::Result<()> {
         let mut patience = None;
         while !output.is_empty() {
-            let sent = output.send(self.socket.as_fd())?;
+            let sent = output.send(self.socket.as_fd(), behind)?;
             // To send is a sign of life, too: a handler may write for hours.
             self.now = Time::now();
             self.watch.row.beat(self.now);
@@ -347,13 +347,21 @@ impl Link {
         Patience { taking: Taking::begin(&self.socket), until }
     }
 
+    /// Ends our direction. What was sent last before that announced end leaves with it.
+    ///
+    /// # Errors
+    /// `NotConnected` when the peer is gone altogether.
+    pub fn end(&self) -> io::Result<()> {
+        Ok(shutdown(self.socket.as_raw_fd(), Shutdown::Write)?)
+    }
+
     /// Ends our direction and reads on for at most that long, until the peer has ended its own.
     ///
     /// A close with bytes unread would be a reset, which destroys the answer on its way. tcp(7).
     pub fn take_leave(&mut self, patience: Duration) {
         let deadline = Time::now() + patience;
         let mut rest = [0; 4096];
-        if shutdown(self.socket.as_raw_fd(), Shutdown::Write).is_err() {
+        if self.end().is_err() {
             return;
         }
         while Time::now() < deadline {

@@ -70,6 +70,16 @@ pub struct Sent {
     pub end: End,
 }
 
+/// What comes behind all that an output holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// More, some time.
+    More,
+    /// The end of our direction, by shutdown(2), as soon as everything was sent. It leaves in one packet with the last
+    /// bytes: a packet of its own would cost both ends a fifth of a short connection.
+    End,
+}
+
 /// Why an attempt to send ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -177,15 +187,16 @@ impl Output {
         if self.gathered.capacity() > Self::KEPT { self.gathered = Vec::new() } else { self.gathered.clear() }
     }
 
-    /// Sends as much as the peer takes now, without waiting.
+    /// Sends as much as the peer takes now, without waiting. Before the announced end the kernel keeps the last packet
+    /// until that comes.
     ///
     /// # Errors
     /// Those of send(2), sendmsg(2) and sendfile(2); `UnexpectedEof` when a file is shorter than what was to be sent
     /// of it. The connection is of no use then.
-    pub fn send(&mut self, socket: BorrowedFd<'_>) -> io::Result<Sent> {
+    pub fn send(&mut self, socket: BorrowedFd<'_>, behind: Behind) -> io::Result<Sent> {
         let mut bytes = 0;
         while !self.is_empty() {
-            match self.send_once(socket) {
+            match self.send_once(socket, behind) {
                 // The road of nearly every answer: it lies in one piece, and all of it goes out.
                 Ok((taken, asked)) if taken == asked && self.inserts.is_empty() => {
                     bytes += taken as u64;
@@ -216,11 +227,11 @@ impl Output {
     }
 
     /// One system call: how many bytes the kernel took, and how many it was offered.
-    fn send_once(&self, socket: BorrowedFd<'_>) -> nix::Result<(usize, usize)> {
+    fn send_once(&self, socket: BorrowedFd<'_>, behind: Behind) -> nix::Result<(usize, usize)> {
         match self.inserts.front() {
             None => {
                 let rest = &self.gathered[self.sent..];
-                Ok((send(socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL)?, rest.len()))
+                Ok((send(socket.as_raw_fd(), rest, behind.flags())?, rest.len()))
             }
             Some(Insert { at, piece: Piece::File(part) }) if *at == self.sent => send_file(socket, part),
             // The road of every larger file: its head alone stands before it.
@@ -228,12 +239,12 @@ impl Output {
                 let head = &self.gathered[self.sent..*at];
                 Ok((send(socket.as_raw_fd(), head, MSG_MORE | MsgFlags::MSG_NOSIGNAL)?, head.len()))
             }
-            Some(_) => self.send_slices(socket),
+            Some(_) => self.send_slices(socket, behind),
         }
     }
 
     /// Sends what lies in memory before the next file.
-    fn send_slices(&self, socket: BorrowedFd<'_>) -> nix::Result<(usize, usize)> {
+    fn send_slices(&self, socket: BorrowedFd<'_>, behind: Behind) -> nix::Result<(usize, usize)> {
         let mut slices = [IoSlice::new(&[]); Self::SLICES];
         let mut count = 0;
         let mut push = |bytes| {
@@ -257,7 +268,7 @@ impl Output {
             push(&self.gathered[from..]);
         }
         // Without MSG_MORE a head would go out alone, and its file wait for the acknowledgement of it.
-        let flags = if more { MSG_MORE } else { MsgFlags::empty() } | MsgFlags::MSG_NOSIGNAL;
+        let flags = if more { MSG_MORE } else { MsgFlags::empty() } | behind.flags();
         let asked = slices[..count].iter().map(|slice| slice.len()).sum();
         Ok((sendmsg::<()>(socket.as_raw_fd(), &slices[..count], &[], flags, None)?, asked))
     }
@@ -276,6 +287,16 @@ impl Output {
                     self.inserts.pop_front();
                 }
             }
+        }
+    }
+}
+
+impl Behind {
+    /// How the last bytes before it are sent.
+    fn flags(self) -> MsgFlags {
+        match self {
+            Self::More => MsgFlags::MSG_NOSIGNAL,
+            Self::End => MSG_MORE | MsgFlags::MSG_NOSIGNAL,
         }
     }
 }

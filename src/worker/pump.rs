@@ -117,10 +117,15 @@ impl<A: Application> Pump<'_, A> {
     fn run(mut self) -> io::Result<()> {
         let mut then = self.step(Step::Open, 0)?;
         loop {
-            self.link.send(&mut self.room.output)?;
+            self.link.send(&mut self.room.output, then.behind())?;
             then = match then {
                 Then::Again => self.step(Step::Bytes, 0)?,
-                Then::Close => return Ok(()),
+                Then::Close => {
+                    // A close alone would throw away what waits for it, if something lies unread. A peer that is gone
+                    // needs no end.
+                    let _ = self.link.end();
+                    return Ok(());
+                }
                 Then::Farewell => {
                     self.link.take_leave(super::Limits::FAREWELL);
                     return Ok(());

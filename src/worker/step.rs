@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     guard,
     limits::Limits,
-    output::Output,
+    output::{Behind, Output},
     session::{Exchange, Flow, Limit, Session, Wake},
 };
 use crate::{ipc::row::Row, process::clock::Time};
@@ -47,6 +47,16 @@ pub enum Then {
     Close,
     /// Ends its own direction, reads on for a moment, then closes.
     Farewell,
+}
+
+impl Then {
+    /// What comes behind the bytes that the session wrote last.
+    pub fn behind(self) -> Behind {
+        match self {
+            Self::Read(_) | Self::Stay | Self::Wait(_) | Self::Talk | Self::Again => Behind::More,
+            Self::Close | Self::Farewell => Behind::End,
+        }
+    }
 }
 
 /// What came of a step.

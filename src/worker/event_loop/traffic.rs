@@ -136,7 +136,7 @@ impl<A: Application> Engine<'_, A> {
         let conn = self.table.get_mut(key)?;
         let then = conn.then;
         if !self.output.is_empty() {
-            match self.output.send(conn.socket()) {
+            match self.output.send(conn.socket(), then.behind()) {
                 Ok(sent) => {
                     self.row.bytes_out(sent.bytes);
                     if sent.end != End::Empty {
@@ -160,7 +160,8 @@ impl<A: Application> Engine<'_, A> {
     /// Sends what it held; when all is sent the session goes on.
     pub(super) fn write(&mut self, key: Key) {
         let Some(conn) = self.table.get_mut(key) else { return };
-        let sent = conn.held().map(|(socket, output)| output.send(socket));
+        let behind = conn.then.behind();
+        let sent = conn.held().map(|(socket, output)| output.send(socket, behind));
         let Some(Ok(sent)) = sent else { return self.close(key) };
         self.row.bytes_out(sent.bytes);
         if sent.end == End::Empty {
@@ -204,9 +205,19 @@ impl<A: Application> Engine<'_, A> {
             Then::Wait(_) if self.has_ended(key) => self.watch(key, EpollFlags::EPOLLHUP),
             Then::Wait(_) => self.watch(key, EpollFlags::EPOLLRDHUP),
             Then::Again => {}
-            Then::Close => self.close(key),
+            Then::Close => self.hang_up(key),
             Then::Farewell => self.take_leave(key),
         }
+    }
+
+    /// Ends our direction, and closes. What was sent last waits for that end, and a close alone would throw it away if
+    /// something lies unread.
+    fn hang_up(&mut self, key: Key) {
+        if let Some(conn) = self.table.get_mut(key) {
+            // A peer that is gone needs no end.
+            let _ = shutdown(conn.socket().as_raw_fd(), Shutdown::Write);
+        }
+        self.close(key);
     }
 
     /// Ends our direction and lets the peer finish its own: a close with bytes unread would be a reset, which

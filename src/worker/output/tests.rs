@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
     os::{fd::AsFd, unix::net::UnixStream},
     thread,
 };
@@ -28,7 +29,7 @@ fn through(mut output: Output) -> Vec<u8> {
         theirs.read_to_end(&mut all).unwrap();
         all
     });
-    while output.send(ours.as_fd()).unwrap().end != End::Empty {
+    while output.send(ours.as_fd(), Behind::More).unwrap().end != End::Empty {
         let mut fds = [nix::poll::PollFd::new(ours.as_fd(), nix::poll::PollFlags::POLLOUT)];
         nix::poll::poll(&mut fds, nix::poll::PollTimeout::NONE).unwrap();
     }
@@ -56,7 +57,7 @@ fn what_is_empty_is_no_piece() {
     output.file(FileRange { file: file(b"x"), range: 1..1 });
     assert!(output.is_empty());
     let (ours, _theirs) = pair();
-    assert_eq!(output.send(ours.as_fd()).unwrap(), Sent { bytes: 0, end: End::Empty });
+    assert_eq!(output.send(ours.as_fd(), Behind::More).unwrap(), Sent { bytes: 0, end: End::Empty });
 }
 
 #[test]
@@ -95,10 +96,10 @@ fn a_peer_that_takes_nothing_blocks_and_loses_nothing() {
     let (ours, _theirs) = pair();
     let mut output = Output::new();
     output.write(&vec![b'x'; 4 << 20]);
-    let sent = output.send(ours.as_fd()).unwrap();
+    let sent = output.send(ours.as_fd(), Behind::More).unwrap();
     assert_eq!(sent.end, End::Blocked);
     assert!(sent.bytes > 0 && !output.is_empty() && output.is_full());
-    assert_eq!(output.send(ours.as_fd()).unwrap(), Sent { bytes: 0, end: End::Blocked });
+    assert_eq!(output.send(ours.as_fd(), Behind::More).unwrap(), Sent { bytes: 0, end: End::Blocked });
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn a_file_that_became_shorter_is_an_error_and_not_an_endless_loop() {
     let mut output = Output::new();
     output.file(FileRange { file: file(b"short"), range: 0..100 });
     // The first five bytes are taken; then there is nothing.
-    assert_eq!(output.send(ours.as_fd()).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(output.send(ours.as_fd(), Behind::More).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
 #[test]
@@ -116,5 +117,30 @@ fn a_peer_that_is_gone_is_an_error_and_no_signal() {
     drop(theirs);
     let mut output = Output::new();
     output.write(b"hello");
-    assert_eq!(output.send(ours.as_fd()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(output.send(ours.as_fd(), Behind::More).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// Whether the answer is with its client before the end that was announced behind it.
+fn arrives_before_the_end(behind: Behind) -> bool {
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut theirs = TcpStream::connect(door.local_addr().unwrap()).unwrap();
+    let (ours, _) = door.accept().unwrap();
+    let mut output = Output::new();
+    output.write(b"bye");
+    assert_eq!(output.send(ours.as_fd(), behind).unwrap(), Sent { bytes: 3, end: End::Empty });
+    theirs.set_nonblocking(true).unwrap();
+    let early = theirs.peek(&mut [0; 3]).is_ok();
+    ours.shutdown(Shutdown::Write).unwrap();
+    theirs.set_nonblocking(false).unwrap();
+    let mut all = Vec::new();
+    theirs.read_to_end(&mut all).unwrap();
+    assert_eq!(all, b"bye");
+    early
+}
+
+#[test]
+fn the_last_bytes_leave_with_the_end() {
+    assert!(arrives_before_the_end(Behind::More));
+    // The kernel waits for the end for a fifth of a second: a machine may be busy for so long, but not each time.
+    assert!((0..20).any(|_| !arrives_before_the_end(Behind::End)));
 }
