@@ -4,15 +4,16 @@ use std::{io, os::unix::fs::FileExt};
 
 use super::{Body, Response, Status, Upgrade, outgoing::Coding, response::ContentType};
 use crate::{
-    protocol::http::{DateCache, HeadEncoder, Persistence, Refusal, Unsendable},
+    protocol::http::{DateCache, Head, HeadEncoder, Persistence, Unsendable},
     worker::{
         output::{Mark, Output},
         session::FileRange,
     },
 };
 
-/// Up to this size a file is read and goes out in one piece with its head; a larger one is sent from its descriptor.
-const SMALL_FILE: u64 = 16 << 10;
+/// Up to this size a file is read and goes out in one piece with its head; a larger one is sent from its descriptor. It is
+/// also about what the kernel sends without having heard from the client.
+pub(super) const SMALL_FILE: u64 = 16 << 10;
 
 /// Up to this size a body that others hold too is copied behind its head: a second piece to send costs more.
 const COPIED: usize = 4 << 10;
@@ -30,6 +31,13 @@ pub(super) enum Part {
     All,
     /// The head alone, as it would be for the whole.
     Head,
+}
+
+impl Part {
+    /// What the method of this head asks for.
+    pub fn asked_by(head: &Head<'_>) -> Self {
+        if head.method == "HEAD" { Self::Head } else { Self::All }
+    }
 }
 
 /// What became of an answer.
@@ -74,14 +82,19 @@ impl Desk {
         Ok(write_other(&response.body, part, mark, output))
     }
 
-    /// Writes the answer to a request that is not served, and says how long its body is; nothing can follow it.
-    pub fn refuse(&self, refusal: Refusal, output: &mut Output) -> u64 {
-        let text = format!("{}: {}\n", refusal.status, refusal.why);
-        let length = text.len() as u64;
-        let response = Response::text(text).status(refusal.status);
-        let written = self.answer(&response, Part::All, Persistence::Close, Coding::Length, output);
-        debug_assert_eq!(written, Ok(Written::Whole), "a refusal has nothing in it that cannot be sent");
-        length
+    /// Writes the answer to a request that is not served, behind which nothing can follow; gives what was written.
+    pub fn refuse(&self, response: Response, part: Part, output: &mut Output) -> Response {
+        let mut write =
+            |response: &Response| self.answer(response, part, Persistence::Close, Coding::Length, output);
+        match write(&response) {
+            Ok(_) => response,
+            Err(reason) => {
+                let instead = unsendable(reason, "what is no request");
+                let written = write(&instead);
+                debug_assert_eq!(written, Ok(Written::Whole), "there is nothing in it that cannot be sent");
+                instead
+            }
+        }
     }
 
     /// Writes the answer to who did not ask for a protocol that it takes.
@@ -206,5 +219,16 @@ fn read(part: &FileRange, out: &mut Vec<u8>) -> io::Result<()> {
 /// The answer in place of one that cannot be sent.
 pub(super) fn unsendable(reason: Unsendable, asked: &str) -> Response {
     log::error!("the answer to {asked:?} cannot be sent: {reason}");
+    broken()
+}
+
+/// The answer in place of one whose file became shorter whenever it was read.
+pub(super) fn shrinking(asked: &str) -> Response {
+    log::error!("the answer to {asked:?} cannot be sent: its file becomes shorter while it is read");
+    broken()
+}
+
+/// The answer to who is not at fault.
+pub(super) fn broken() -> Response {
     Response::text("500 Internal Server Error\n").status(Status::INTERNAL_SERVER_ERROR)
 }

@@ -12,12 +12,12 @@ use std::{
 
 use super::{
     Handler, HttpSession, Request, Response,
-    answer::Desk,
+    answer::{Desk, Part, broken},
     journal::{AccessLog, Answered, Journal},
 };
 use crate::{
-    protocol::http::{Head, HeadLimits, Status},
-    worker::session::{Application, Exchange, Peer, Time, Wakes},
+    protocol::http::{Head, HeadLimits, Refusal},
+    worker::session::{Application, Exchange, Flow, Peer, Time, Wakes},
 };
 
 /// HTTP/1.1 over a handler, as an [`Application`] for any worker model.
@@ -173,6 +173,25 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Answers what is not served, and hears no more.
+    pub fn refuse(
+        &self,
+        peer: &Peer,
+        head: Option<&Head<'_>>,
+        refusal: Refusal,
+        io: &mut Exchange<'_>,
+    ) -> Flow {
+        io.consume(io.input().len());
+        let page = Response::text(format!("{}: {}\n", refusal.status, refusal.why)).status(refusal.status);
+        let dressed = self.contain(b"", || self.handler.dress(page)).unwrap_or_else(|response| response);
+        let part = head.map_or(Part::All, Part::asked_by);
+        let Response { status, body, .. } = self.desk.borrow().refuse(dressed, part, io.output());
+        io.end();
+        let bytes = || if part == Part::All { body.len() } else { 0 };
+        self.note(peer, head, Answered { status, bytes, began: io.now() }, io);
+        Flow::CloseLingering
+    }
+
     /// All that came together is answered.
     pub fn settle(&self) {
         if let Some(journal) = &self.journal {
@@ -197,5 +216,5 @@ fn panicked(asked: &str, panic: &(dyn Any + Send)) -> Response {
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     // Quoted, because a target may hold what a terminal would obey.
     log::error!("the handler of {asked:?} panicked: {:?}", words.unwrap_or("no words"));
-    Response::text("500 Internal Server Error\n").status(Status::INTERNAL_SERVER_ERROR)
+    broken()
 }

@@ -53,6 +53,12 @@ pub trait Handler {
         Intake::Gather
     }
 
+    /// What is sent in place of an answer that the server makes by itself, to what never becomes a request for this handler:
+    /// a head or a body that is malformed, too large or too slow. Here fields are added that every answer has to have.
+    fn dress(&self, response: Response) -> Response {
+        response
+    }
+
     /// What the worker waits at for this handler: see [`Application`](crate::session::Application::descriptor).
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None

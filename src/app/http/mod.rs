@@ -30,6 +30,7 @@ mod response;
 mod router;
 mod session;
 mod stream;
+mod turn;
 mod upgrade;
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! One connection that speaks HTTP/1.1.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc};
 
 use super::{
     Body, Handler, Intake, Request, Response,
-    answer::{Part, Written, unsendable},
+    answer::{Part, Written, shrinking, unsendable},
     engine::Engine,
     incoming::{Arrived, Destination, Incoming, Progress},
     journal::Answered,
     outgoing::{Coding, Outgoing, Poured},
+    turn::{Turn, behind, is_last, persistence},
 };
 use crate::{
     protocol::http::{
@@ -37,13 +38,8 @@ enum Task {
     Upgraded(Box<dyn Session>),
 }
 
-/// What comes after a look at the input.
-enum Turn {
-    /// Another look: a request was answered, another may stand behind it.
-    Again,
-    /// Nothing more for now.
-    Over(Flow),
-}
+/// How often an answer is made anew whose file became shorter while it was made.
+const TRIES: usize = 3;
 
 impl<H: Handler> Session for HttpSession<H> {
     fn on_bytes(&mut self, io: &mut Exchange<'_>) -> Flow {
@@ -99,7 +95,9 @@ impl<H: Handler> Session for HttpSession<H> {
                 let refusal = Refusal::with(Status::REQUEST_TIMEOUT, "the request took too long to come");
                 let flow = match self.task.take().map(|task| *task) {
                     Some(Task::Incoming(incoming)) => self.give_up(incoming, refusal, io),
-                    Some(Task::Outgoing(_) | Task::Upgraded(_)) | None => self.refuse(None, refusal, io),
+                    Some(Task::Outgoing(_) | Task::Upgraded(_)) | None => {
+                        self.engine.refuse(&self.peer, None, refusal, io)
+                    }
                 };
                 self.engine.settle();
                 flow
@@ -174,7 +172,7 @@ impl<H: Handler> HttpSession<H> {
         let head = match &parsed {
             Ok(Parsed::Head(head)) => head,
             Ok(Parsed::Incomplete) => return Turn::Over(Flow::Read(Limit::Header)),
-            Err(refusal) => return Turn::Over(self.refuse(None, *refusal, io)),
+            Err(refusal) => return Turn::Over(self.engine.refuse(&self.peer, None, *refusal, io)),
         };
         if head.body != Framed::Empty {
             return self.take_in(head, io);
@@ -196,7 +194,7 @@ impl<H: Handler> HttpSession<H> {
         };
         let decoder = match BodyDecoder::new(head.body, limit) {
             Ok(decoder) => decoder,
-            Err(refusal) => return Turn::Over(self.refuse(Some(head), refusal, io)),
+            Err(refusal) => return Turn::Over(engine.refuse(&self.peer, Some(head), refusal, io)),
         };
         let whole = whole_body(head, io.input());
         match (&into, whole) {
@@ -278,9 +276,38 @@ impl<H: Handler> HttpSession<H> {
         began: Time,
         io: &mut Exchange<'_>,
     ) -> Turn {
+        self.try_answer(head, line, response, began, io)
+            .unwrap_or_else(|| self.answer_anew(head, line, began, io))
+    }
+
+    /// The file of an answer is shorter by now, and nothing was sent: where to ask twice does no harm, that is done.
+    #[cold]
+    fn answer_anew(&mut self, head: &Head<'_>, line: &[u8], began: Time, io: &mut Exchange<'_>) -> Turn {
+        let harmless = head.method == "GET" && head.body == Framed::Empty;
+        for _ in 0..if harmless { TRIES } else { 0 } {
+            // In a round of its own: what was learned in this one holds no more.
+            let response = self.engine.call(&Request::new(head, &[], &self.peer, Time::now()));
+            if let Some(turn) = self.try_answer(head, line, &response, began, io) {
+                return turn;
+            }
+        }
+        let response = shrinking(&String::from_utf8_lossy(line));
+        self.try_answer(head, line, &response, began, io).unwrap_or(Turn::Over(Flow::Close))
+    }
+
+    /// The same; `None` if there is nothing to send because a file has become shorter.
+    #[inline]
+    fn try_answer(
+        &mut self,
+        head: &Head<'_>,
+        line: &[u8],
+        response: &Response,
+        began: Time,
+        io: &mut Exchange<'_>,
+    ) -> Option<Turn> {
         let coding = response.body.coding(head);
         let persistence = persistence(head, response, coding, io);
-        let part = if head.method == "HEAD" { Part::Head } else { Part::All };
+        let part = Part::asked_by(head);
         let desk = self.engine.desk.borrow();
         let written = if let Body::Upgrade(upgrade) = &response.body
             && !upgrade.is_asked_by(head)
@@ -296,22 +323,27 @@ impl<H: Handler> HttpSession<H> {
             desk.answer(&instead, part, persistence, coding, io.output())
         });
         drop(desk);
+        if written == Ok(Written::FileShrank) {
+            return None;
+        }
         io.end();
         let bytes = || if part == Part::All && status.has_body() { response.body.len() } else { 0 };
         self.engine.note(&self.peer, Some(head), Answered { status, bytes, began }, io);
         if response.announces {
             io.announce();
         }
-        match (written, persistence) {
+        Some(match (written, persistence) {
             (Ok(Written::Whole), Persistence::Keep | Persistence::KeepAnnounced) => Turn::Again,
-            // A client that asked for the end sends nothing more; others may, and must be let finish.
-            (Ok(Written::Whole), Persistence::Close) if head.persistence == Persistence::Close => {
+            (Ok(Written::Whole), Persistence::Close) if is_last(head, response, io) => {
                 Turn::Over(Flow::Close)
             }
-            (Ok(Written::Whole), Persistence::Close) => Turn::Over(Flow::CloseLingering),
+            (Ok(Written::Whole), Persistence::Close) => {
+                io.consume(io.input().len());
+                Turn::Over(Flow::CloseLingering)
+            }
             (Ok(Written::Begun), _) => self.follow(&response.body, coding, persistence),
             (Ok(Written::FileShrank) | Err(_), _) => Turn::Over(Flow::Close),
-        }
+        })
     }
 
     /// What comes behind a head that was written alone.
@@ -331,18 +363,11 @@ impl<H: Handler> HttpSession<H> {
         }
     }
 
-    /// Answers what is not served, and hears no more.
-    fn refuse(&self, head: Option<&Head<'_>>, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
-        io.consume(io.input().len());
-        let length = self.engine.desk.borrow().refuse(refusal, io.output());
-        let answered = Answered { status: refusal.status, bytes: || length, began: io.now() };
-        self.engine.note(&self.peer, head, answered, io);
-        Flow::CloseLingering
-    }
-
-    /// The same for a request whose body does not come as it should.
+    /// Answers a request whose body does not come as it should, and hears no more.
     fn give_up(&self, incoming: Incoming, refusal: Refusal, io: &mut Exchange<'_>) -> Flow {
-        incoming.finish(&self.engine.heads, |arrived, _| self.refuse(Some(arrived.head), refusal, io))
+        let engine = &self.engine;
+        incoming
+            .finish(&engine.heads, |arrived, _| engine.refuse(&self.peer, Some(arrived.head), refusal, io))
     }
 }
 
@@ -360,29 +385,6 @@ fn whole_body<'a>(head: &Head<'_>, input: &'a [u8]) -> Option<&'a [u8]> {
 pub(super) fn first_line<'a>(head: &Head<'_>, bytes: &'a [u8]) -> &'a [u8] {
     let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     &line[..line.len().min(head.method.len() + 1 + head.target.whole.len())]
-}
-
-/// What comes behind a body that was made.
-fn behind(persistence: Persistence, io: &Exchange<'_>) -> Turn {
-    match persistence {
-        Persistence::Close => Turn::Over(Flow::CloseLingering),
-        // The next request is looked at when this answer is sent.
-        Persistence::Keep | Persistence::KeepAnnounced if io.full() => {
-            Turn::Over(Flow::Wait(Some(Duration::ZERO)))
-        }
-        Persistence::Keep | Persistence::KeepAnnounced => Turn::Again,
-    }
-}
-
-/// Whether another request may follow this one.
-fn persistence(head: &Head<'_>, response: &Response, coding: Coding, io: &Exchange<'_>) -> Persistence {
-    // While the worker drains, an answer is the last one, unless more of the client's requests have come already:
-    // those are answered too, and the last of them closes.
-    let last = response.closes || coding == Coding::UntilClose;
-    if last || io.draining() && io.input().is_empty() {
-        return Persistence::Close;
-    }
-    head.persistence
 }
 
 impl<H> fmt::Debug for HttpSession<H> {

@@ -246,6 +246,10 @@ impl Handler for Site {
             Err(response) => Intake::Refuse(self.options.dress(response)),
         }
     }
+
+    fn dress(&self, response: Response) -> Response {
+        self.options.dress(response)
+    }
 }
 
 /// An upload whose answer has what every answer has.
