@@ -88,7 +88,7 @@ impl Display for Page {
         let of = |count: fn(&Queue) -> u32| {
             queues
                 .iter()
-                .map(move |queue| (format!("listener={:?}", queue.listener), u64::from(count(queue))))
+                .map(move |queue| (format!("listener={}", Label(&queue.listener)), u64::from(count(queue))))
         };
         many(
             f,
@@ -98,6 +98,15 @@ impl Display for Page {
             of(|queue| queue.waiting),
         )?;
         many(f, "forkd_accept_queue_limit", "gauge", "Clients that may wait.", of(|queue| queue.backlog))
+    }
+}
+
+/// The value of a label between its quotes. No other escapes are known there than these three.
+struct Label<'a>(&'a str);
+
+impl Display for Label<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n"))
     }
 }
 
@@ -141,6 +150,11 @@ fn head(f: &mut Formatter<'_>, name: &str, kind: &str, help: &str) -> fmt::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_has_the_escapes_that_prometheus_knows() {
+        assert_eq!(Label("unix:/a\"b\\c\nd\te'é\u{7f}").to_string(), "\"unix:/a\\\"b\\\\c\\nd\te'é\u{7f}\"");
+    }
 
     #[test]
     fn a_page_is_what_prometheus_reads() {
