@@ -31,7 +31,7 @@ pub fn permits_change(state: Option<&Validators>, fields: &Fields<'_>) -> bool {
         let asked = fields.get(name).is_some();
         asked.then(|| state.is_some_and(|state| state.any_tag(fields, name, matches) == Some(true)))
     };
-    let since = fields.get("if-unmodified-since").and_then(date::parse);
+    let since = only_date(fields, "if-unmodified-since");
     let unmodified = || match (state, since) {
         (Some(state), Some(since)) => !state.changed_after(since),
         (None, _) | (_, None) => true,
@@ -40,13 +40,20 @@ pub fn permits_change(state: Option<&Validators>, fields: &Fields<'_>) -> bool {
         && !any("if-none-match", Validators::is_weak_match).unwrap_or(false)
 }
 
+/// The date in the field of this name. What is no date, or more than one, is to be ignored (RFC 9110, sections 13.1.3 and
+/// 13.1.4).
+fn only_date(fields: &Fields<'_>, name: &str) -> Option<SystemTime> {
+    let mut values = fields.all(name);
+    let date = date::parse(values.next()?);
+    date.filter(|_| values.next().is_none())
+}
+
 impl Validators {
     /// Weighs the conditions of a GET or HEAD request, in the order of RFC 9110, section 13.2.2.
     pub fn weigh(&self, fields: &Fields<'_>) -> Precondition {
         let if_match = self.any_tag(fields, "if-match", Self::is_strong_match);
         let if_none_match = self.any_tag(fields, "if-none-match", Self::is_weak_match);
-        let changed_since =
-            |name| fields.get(name).and_then(date::parse).map(|date| self.changed_after(date));
+        let changed_since = |name| only_date(fields, name).map(|date| self.changed_after(date));
         let unmodified = || changed_since("if-unmodified-since").is_none_or(|changed| !changed);
         if !if_match.unwrap_or_else(unmodified) {
             return Precondition::Failed;
@@ -150,6 +157,14 @@ mod tests {
         assert_eq!(weigh("\"a\"", &[("If-None-Match", "\"b\""), ("If-Modified-Since", LATER)]), Holds);
         assert_eq!(weigh("\"a\"", &[("If-Match", "\"a\""), ("If-Unmodified-Since", EARLIER)]), Holds);
         assert_eq!(weigh("\"a\"", &[("If-Match", "\"b\""), ("If-None-Match", "\"a\"")]), Failed);
+    }
+
+    #[test]
+    fn two_dates_are_none() {
+        for name in ["If-Modified-Since", "If-Unmodified-Since"] {
+            assert_eq!(weigh("\"a\"", &[(name, LATER), (name, EARLIER)]), Holds, "{name}");
+            assert_eq!(weigh("\"a\"", &[(name, EARLIER), (name, LATER)]), Holds, "{name}");
+        }
     }
 
     #[test]
