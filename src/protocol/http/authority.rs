@@ -1,5 +1,7 @@
 //! The `host[:port]` of a Host field and of an absolute target (RFC 3986, section 3.2).
 
+use std::net::Ipv6Addr;
+
 use super::bytes::{LITERAL, all, is_host_text};
 
 /// Whether `bytes` are a host with or without a port, and nothing besides: no user, no space, no path.
@@ -15,16 +17,41 @@ use super::bytes::{LITERAL, all, is_host_text};
 pub fn is_authority(bytes: &[u8]) -> bool {
     match bytes {
         [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
-            Some(end) => LITERAL.has_all(&rest[..end]) && is_port_part(&rest[end + 1..]),
+            Some(end) => is_literal(&rest[..end]) && is_port_part(&rest[end + 1..]),
             None => false,
         },
         // No host of this kind has a colon in it.
         _ => {
             let digits = bytes.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
             let host = bytes[..bytes.len() - digits].strip_suffix(b":").filter(|_| digits <= 5);
-            all(host.unwrap_or(bytes), is_host_text)
+            let host = host.unwrap_or(bytes);
+            all(host, is_host_text) || is_escaped(host)
         }
     }
+}
+
+/// Whether `host` is made of host text and escapes of two digits: hardly ever is there one.
+#[cold]
+fn is_escaped(host: &[u8]) -> bool {
+    let mut parts = host.split(|byte| *byte == b'%');
+    let is_plain = parts.next().is_some_and(|first| all(first, is_host_text));
+    is_plain
+        && parts.all(|part| {
+            all(part, is_host_text)
+                && part.first_chunk().is_some_and(|digits: &[u8; 2]| digits.iter().all(u8::is_ascii_hexdigit))
+        })
+}
+
+/// Whether `bytes` are an IPv6 address, with its zone if it has one, or an address of a kind to come (RFC 3986, section
+/// 3.2.2; RFC 6874).
+fn is_literal(bytes: &[u8]) -> bool {
+    let Some(text) = str::from_utf8(bytes).ok().filter(|text| LITERAL.has_all(text.as_bytes())) else {
+        return false;
+    };
+    let (address, zone) = text.split_once('%').unwrap_or((text, "one"));
+    let future =
+        || text.starts_with(['v', 'V']) && text.split_once('.').is_some_and(|(_, rest)| !rest.is_empty());
+    !zone.is_empty() && address.parse::<Ipv6Addr>().is_ok() || future()
 }
 
 /// Whether `bytes` are nothing, or a colon and at most five digits.
@@ -42,14 +69,25 @@ mod tests {
 
     #[test]
     fn hosts_with_and_without_ports() {
-        for good in
-            ["", "a", "a.b-c_d", "127.0.0.1:80", "[::1]", "[fe80::1%25eth0]:8080", "a:", "xn--fsq.cn:65535"]
-        {
+        for good in [
+            "",
+            "a",
+            "a.b-c_d",
+            "127.0.0.1:80",
+            "[::1]",
+            "[fe80::1%25eth0]:8080",
+            "[v1.x:y]",
+            "a:",
+            "a%2Db%7e:1",
+            "0.0.0.0=5000",
+            "xn--fsq.cn:65535",
+        ] {
             assert!(is_authority(good.as_bytes()), "{good:?}");
         }
         for bad in [
             "a b", "a\t", "a/b", "a?b", "a#b", "a\\b", "u@h", "a:b", "a:80x", "a:123456", "a:1:2", "[::1",
-            "[::1]x", "[a b]", "a\0", "é", "<a>", "\"a\"",
+            "[::1]x", "[a b]", "a\0", "é", "<a>", "\"a\"", "[]", "[a]", "[1:2]", "[::1%]", "[v.]", "a%",
+            "a%2", "a%zz", "%4g:1", "a%é0",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad:?}");
         }

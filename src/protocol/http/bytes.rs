@@ -58,13 +58,14 @@ fn each(block: &[u8; 16], holds: impl Fn(u8) -> bool) -> bool {
     block.iter().fold(true, |all, byte| all & holds(*byte))
 }
 
-/// Whether a registered name or an IPv4 address may have `byte` in it (RFC 3986, section 3.2.2).
+/// Whether a registered name or an IPv4 address may have `byte` in it, but for escapes (RFC 3986, section 3.2.2).
 pub(super) const fn is_host_text(byte: u8) -> bool {
-    // The letters and digits, and in order: ! $%&'()*+,-. ; = _ ~
+    // The letters and digits, and in order: ! $ &'()*+,-. ; = _ ~
     ((byte | 0x20).wrapping_sub(b'a') < 26)
         | (byte.wrapping_sub(b'0') < 10)
-        | (byte.wrapping_sub(b'$') <= b'.' - b'$')
+        | (byte.wrapping_sub(b'&') <= b'.' - b'&')
         | (byte == b'!')
+        | (byte == b'$')
         | (byte == b';')
         | (byte == b'=')
         | (byte == b'_')
@@ -93,7 +94,7 @@ mod tests {
                 && !matches!(byte, b'"' | b'(' | b')' | b',' | b'/' | b':'..=b'@' | b'['..=b']' | b'{' | b'}')
         });
         assert_eq!(those(|byte| TOKEN.has(byte)), token);
-        let host = those(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte));
+        let host = those(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte));
         assert_eq!(those(is_host_text), host);
         let literal = those(|byte| byte.is_ascii_alphanumeric() || b"-._~%:".contains(&byte));
         assert_eq!(those(|byte| LITERAL.has(byte)), literal);

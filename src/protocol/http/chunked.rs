@@ -17,6 +17,10 @@ const MOST_EXTENSION_BYTES: usize = 4 << 10;
 /// How many bytes the trailer section may have.
 const MOST_TRAILER_BYTES: usize = 8 << 10;
 
+/// Fields that say where a message ends or where it goes, too late (RFC 9110, section 6.5.1). Whoever reads them behind the
+/// body reads another message than who does not.
+const OF_HEADS: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
+
 const NOT_CHUNKED: Refusal = Refusal::bad("the body is not chunked as it says");
 
 /// Takes the chunks off a body, however the bytes are cut.
@@ -145,6 +149,12 @@ impl ChunkedDecoder {
         Ok(Place::Extension { size, at })
     }
 
+    /// Whether the name of the last trailer, behind which a colon stands, may not stand there.
+    fn is_of_heads(&self) -> bool {
+        let line = self.trailers.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        OF_HEADS.iter().any(|name| line.strip_suffix(b":").is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    }
+
     fn trailer(&mut self, byte: u8) -> Result<Place, Refusal> {
         if (self.place, byte) == (Place::TrailerStart, b'\r') {
             return Ok(Place::LastEnd);
@@ -155,6 +165,9 @@ impl ChunkedDecoder {
         self.trailers.push(byte);
         match (self.place, byte) {
             (Place::TrailerStart | Place::TrailerName, _) if TOKEN.has(byte) => Ok(Place::TrailerName),
+            (Place::TrailerName, b':') if self.is_of_heads() => {
+                Err(Refusal::bad("a trailer that belongs in the head"))
+            }
             (Place::TrailerName, b':') => Ok(Place::TrailerValue),
             (Place::TrailerValue, b'\r') => Ok(Place::TrailerEnd),
             (Place::TrailerValue, _) if is_field_text(byte) => Ok(Place::TrailerValue),
@@ -286,6 +299,9 @@ mod tests {
             "0\r\n\n",
             "0\r\na: b\n",
             "0\r\n\rx",
+            "0\r\nContent-Length: 1\r\n\r\n",
+            "0\r\na: b\r\ntransfer-encoding: chunked\r\n\r\n",
+            "0\r\nHOST: a\r\n\r\n",
         ] {
             assert_eq!(decode(bad.as_bytes()), Err(400), "{bad:?}");
         }

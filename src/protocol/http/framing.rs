@@ -85,11 +85,11 @@ impl<'a> Found<'a> {
     }
 
     fn note_expectation(&mut self, version: Version, value: &[u8]) -> Result<(), Refusal> {
-        if !value.eq_ignore_ascii_case(b"100-continue") {
+        if !list(value).all(|member| member.eq_ignore_ascii_case(b"100-continue")) {
             return Err(Refusal::with(Status::EXPECTATION_FAILED, "only 100-continue can be expected"));
         }
         // A client of HTTP/1.0 cannot mean it: it would take the interim answer for the final one.
-        self.expects_continue = version == Version::Http11;
+        self.expects_continue |= version == Version::Http11 && list(value).next().is_some();
         Ok(())
     }
 
