@@ -254,6 +254,17 @@ fn relative_paths_are_the_callers_also_after_reload_and_reopen() {
     assert!(!folder.join("my.pid").exists());
 }
 
+#[test]
+fn a_program_that_asks_for_a_document_gets_one_also_of_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["status", "stop", "reload"] {
+        let end = forkd(&[verb, "nobody", "--json", "--runtime-dir", folder.path().to_str().unwrap()]);
+        let document: serde_json::Value = serde_json::from_str(&end.out).expect("one document");
+        assert_eq!((end.code, &document["ok"], &document["exit"]), (3, &false.into(), &3.into()), "{end:?}");
+        assert!(document["text"].as_str().is_some_and(|text| text.contains("nobody")), "{document}");
+    }
+}
+
 /// The command ended with `code` and one line on standard error that has all the `words`.
 #[track_caller]
 pub fn refused(end: &Finished, code: i32, words: &[&str]) {

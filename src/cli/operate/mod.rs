@@ -14,6 +14,8 @@ use std::{process::ExitCode, time::Duration};
 
 use serde_json::json;
 
+use running::Running;
+
 use super::{out, paths::absolute, scale::Amount, words};
 use crate::{
     Error, Result,
@@ -38,9 +40,21 @@ pub fn master(place: &args::Place, name: &str) -> Result<Pid> {
     find::server(place, Some(name)).map(|running| running.pid)
 }
 
+/// Connects to the server that is meant. A program that asked for a document gets one also where there is none.
+fn meant(place: &args::Place, name: Option<&str>) -> Result<Running> {
+    find::server(place, name).inspect_err(|error| {
+        if place.json {
+            let (exit, text) = (error.exit_code(), error.to_string());
+            // Whoever closed the output gets the exit code.
+            let _ =
+                out::document(&json!({ "name": name, "ok": false, "exit": exit, "text": text, "lines": [] }));
+        }
+    })
+}
+
 /// `forkd status`
 pub fn status(target: &args::Target) -> Result<ExitCode> {
-    let running = find::server(&target.place, target.name.as_deref())?;
+    let running = meant(&target.place, target.name.as_deref())?;
     let mut answer = running.ask(&Request::Status, PATIENCE)?;
     let Some(document) = &mut answer.status else { return Err(Error::failed(answer.text)) };
     document.workers.iter_mut().for_each(weigh);
@@ -63,7 +77,7 @@ pub(super) fn weigh(worker: &mut Worker) {
 
 /// `forkd stop`: returns when the master is gone.
 pub fn stop(stop: &args::Stop) -> Result<ExitCode> {
-    let running = find::server(&stop.target.place, stop.target.name.as_deref())?;
+    let running = meant(&stop.target.place, stop.target.name.as_deref())?;
     let pace = if stop.now { Pace::Now } else { Pace::Drain };
     let name = running.name.clone();
     let answer = end::stop(running, pace)?;
@@ -104,7 +118,7 @@ pub fn plain(target: &args::Target, request: Request) -> Result<ExitCode> {
 
 /// Asks for something that takes as long as it takes: the master bounds it by its own limits.
 fn order(place: &args::Place, name: Option<&str>, request: &Request) -> Result<ExitCode> {
-    let running = find::server(place, name)?;
+    let running = meant(place, name)?;
     let name = running.name.clone();
     let answer = running.ask(request, None)?;
     tell(place, &name, &answer)
