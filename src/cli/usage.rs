@@ -10,7 +10,7 @@ use clap::{
 
 use super::{
     args::Line,
-    services::{SERVICES, Service},
+    services::{CHAT, FILES, SERVICES, Service},
 };
 use crate::Error;
 
@@ -27,6 +27,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 /// The whole grammar: what is derived from [`Line`], each service's own default address, and grouped help.
 pub fn grammar() -> Command {
     let grammar = Line::command().mut_subcommands(|command| {
+        let command = if BY_EVENTS.contains(&command.get_name()) { by_events(command) } else { command };
         match SERVICES.iter().find(|service| service.word == command.get_name()) {
             Some(Service { listen: Some(address), .. }) => {
                 command.mut_arg("listen", |arg| arg.default_value(address))
@@ -41,6 +42,16 @@ pub fn grammar() -> Command {
     });
     let groups = groups(&grammar);
     grammar.help_template(format!("{{about}}\n\nUsage: forkd <COMMAND> [OPTIONS]\n\n{groups}{AFTER}"))
+}
+
+/// Those that the event model alone can serve. Another one is refused with the reason.
+const BY_EVENTS: [&str; 2] = [FILES.word, CHAT.word];
+
+fn by_events(command: Command) -> Command {
+    let only = "How a worker serves: event, many connections at once";
+    command
+        .mut_arg("model", |arg| arg.help(only).hide_possible_values(true))
+        .mut_arg("reap", |arg| arg.hide(true))
 }
 
 const AFTER: &str = "\
@@ -155,6 +166,16 @@ mod tests {
         let listed: Vec<&str> = GROUPS.iter().flat_map(|(_, words)| *words).copied().collect();
         let built: Vec<&str> = grammar.get_subcommands().map(Command::get_name).collect();
         assert_eq!(listed, built);
+    }
+
+    #[test]
+    fn the_help_offers_the_models_that_there_are() {
+        let mut grammar = grammar();
+        for (word, offered) in [("http", true), ("echo", true), ("files", false), ("chat", false)] {
+            let help = grammar.find_subcommand_mut(word).expect(word).render_long_help().to_string();
+            assert_eq!(help.contains("per-connection"), offered, "{help}");
+            assert!(help.contains("--model <M>"), "{help}");
+        }
     }
 
     #[test]
