@@ -72,11 +72,14 @@ pub struct Announce {
 
 /// Makes a daemon of a copy of this process: both return from here.
 ///
-/// The daemon is in a session of its own that it does not lead, in `/`, with umask 027, and with /dev/null as standard
-/// input, output and error: what it has to say goes by [`Announce`] or into its log. Standard error too, for the workers
+/// The daemon is in a session of its own that it does not lead, in `/`, and with /dev/null as standard input, output
+/// and error: what it has to say goes by [`Announce`] or into its log. Standard error too, for the workers
 /// that it forks before it is ready would keep it, and `forkd … -d 2>&1 | less` would never end. Relative paths must be
 /// made absolute before. The caller becomes the adopter of its descendants, to learn how the daemon ended if it does so
 /// before its word; when the caller ends, the daemon passes to the next adopter. daemon(7), setsid(2).
+///
+/// Files are made with the modes that the caller's umask gives them: what a client uploads is read by those who read the rest
+/// of the directory. But nothing is made that everybody may write, or that its owner may not.
 ///
 /// # Errors
 /// Those of [`spawn::fork`] and pipe(2), in the caller alone: what fails later comes as a [`Verdict`].
@@ -111,7 +114,8 @@ fn become_daemon(announce: Announce) -> io::Result<Role> {
 
 fn settle() -> io::Result<()> {
     chdir("/")?;
-    umask(Mode::S_IWGRP | Mode::S_IRWXO);
+    let callers = umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    umask(callers & (Mode::S_IRWXG | Mode::S_IRWXO) | Mode::S_IWOTH);
     fds::detach_stdio()
 }
 

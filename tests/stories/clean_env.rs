@@ -124,6 +124,21 @@ fn a_umask_of_nothing_makes_no_file_for_everybody() {
     }
 }
 
+/// Who reads the directory reads what is uploaded into it, as if its owner had put it there.
+#[test]
+fn a_daemon_gives_its_files_the_modes_that_its_caller_would() {
+    for (umask, expected) in [("022", 0o644), ("007", 0o660), ("000", 0o664), ("777", 0o600)] {
+        let launch = Launch::http().workers(1).args(["--upload"]).after(&format!("umask {umask}"));
+        let file = launch.root().path().join("fresh");
+        let server = launch.daemon().start();
+        let mut client = server.client();
+        client.send("PUT /fresh HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\ntea").unwrap();
+        assert_eq!(client.answer().unwrap().status, 201);
+        let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "{mode:o} after umask {umask}");
+    }
+}
+
 #[test]
 fn a_umask_of_everything_is_no_obstacle() {
     let server = Launch::http().workers(1).after("umask 777").start();
