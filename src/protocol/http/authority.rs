@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::bytes::{LITERAL, all, is_host_text};
+use super::bytes::{ZONE, all, is_host_text};
 
 /// Whether `bytes` are a host with or without a port, and nothing besides: no user, no space, no path.
 ///
@@ -45,13 +45,15 @@ fn is_escaped(host: &[u8]) -> bool {
 /// Whether `bytes` are an IPv6 address, with its zone if it has one, or an address of a kind to come (RFC 3986, section
 /// 3.2.2; RFC 6874).
 fn is_literal(bytes: &[u8]) -> bool {
-    let Some(text) = str::from_utf8(bytes).ok().filter(|text| LITERAL.has_all(text.as_bytes())) else {
-        return false;
-    };
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    if let Some((kind, address)) = text.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.')) {
+        let is_number = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return is_number
+            && !address.is_empty()
+            && all(address.as_bytes(), |byte| is_host_text(byte) | (byte == b':'));
+    }
     let (address, zone) = text.split_once('%').unwrap_or((text, "one"));
-    let future =
-        || text.starts_with(['v', 'V']) && text.split_once('.').is_some_and(|(_, rest)| !rest.is_empty());
-    !zone.is_empty() && address.parse::<Ipv6Addr>().is_ok() || future()
+    !zone.is_empty() && ZONE.has_all(zone.as_bytes()) && address.parse::<Ipv6Addr>().is_ok()
 }
 
 /// Whether `bytes` are nothing, or a colon and at most five digits.
@@ -85,9 +87,37 @@ mod tests {
             assert!(is_authority(good.as_bytes()), "{good:?}");
         }
         for bad in [
-            "a b", "a\t", "a/b", "a?b", "a#b", "a\\b", "u@h", "a:b", "a:80x", "a:123456", "a:1:2", "[::1",
-            "[::1]x", "[a b]", "a\0", "é", "<a>", "\"a\"", "[]", "[a]", "[1:2]", "[::1%]", "[v.]", "a%",
-            "a%2", "a%zz", "%4g:1", "a%é0",
+            "a b",
+            "a\t",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "u@h",
+            "a:b",
+            "a:80x",
+            "a:123456",
+            "a:1:2",
+            "[::1",
+            "[::1]x",
+            "[a b]",
+            "a\0",
+            "é",
+            "<a>",
+            "\"a\"",
+            "[]",
+            "[a]",
+            "[1:2]",
+            "[::1%]",
+            "[v.]",
+            "[vg.a]",
+            "[v1.a/]",
+            "[::1%a/b]",
+            "a%",
+            "a%2",
+            "a%zz",
+            "%4g:1",
+            "a%é0",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad:?}");
         }

@@ -7,8 +7,8 @@ pub(crate) struct ByteSet([bool; 256]);
 /// What a token is made of: a method, a field name (RFC 9110, section 5.6.2).
 pub(crate) static TOKEN: ByteSet = ByteSet::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-/// What an IPv6 address between brackets is made of, its zone included.
-pub(super) static LITERAL: ByteSet = ByteSet::alphanumeric_and(b":.%-_~");
+/// What the zone of an IPv6 address is made of.
+pub(super) static ZONE: ByteSet = ByteSet::alphanumeric_and(b".%-_~");
 
 impl ByteSet {
     /// The letters and digits of ASCII, and these.
@@ -96,8 +96,8 @@ mod tests {
         assert_eq!(those(|byte| TOKEN.has(byte)), token);
         let host = those(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte));
         assert_eq!(those(is_host_text), host);
-        let literal = those(|byte| byte.is_ascii_alphanumeric() || b"-._~%:".contains(&byte));
-        assert_eq!(those(|byte| LITERAL.has(byte)), literal);
+        let zone = those(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte));
+        assert_eq!(those(|byte| ZONE.has(byte)), zone);
         assert_eq!(those(is_field_text), those(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..)));
     }
 
