@@ -1,6 +1,6 @@
 //! The `host[:port]` of a Host field and of an absolute target (RFC 3986, section 3.2).
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use super::bytes::{ZONE, all, is_host_text};
 
