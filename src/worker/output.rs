@@ -101,7 +101,7 @@ impl Output {
     /// How many pieces go out by one call.
     const SLICES: usize = 64;
     /// How much room is kept for the next answer.
-    const KEPT: usize = 256 * 1024;
+    const KEPT: usize = 64 * 1024;
 
     /// An output with nothing in it.
     pub fn new() -> Self {
@@ -172,9 +172,14 @@ impl Output {
     /// Whether so much waits that a session should write no more for now.
     pub fn is_full(&self) -> bool {
         let long = |last: &Insert| last.piece.len() >= Self::FULL as u64;
-        self.gathered.len() - self.sent >= Self::FULL
+        self.len() >= Self::FULL
             || self.inserts.len() >= Self::FULL_OF_INSERTS
             || self.inserts.back().is_some_and(long)
+    }
+
+    /// How many bytes wait in memory of its own.
+    pub fn len(&self) -> usize {
+        self.gathered.len() - self.sent
     }
 
     /// Forgets what was not sent.

@@ -1,4 +1,4 @@
-//! The loop of the event model: one round is one epoll_wait(2) and what it brought.
+//! The loop of the event model: a round is one epoll_wait(2) and what it brought.
 
 use std::{io, time::Duration};
 
@@ -9,6 +9,7 @@ use nix::{
 
 use super::{
     conn::Conn,
+    round::{Inbox, Outbox},
     table::{Key, Table, Wait},
     wake::Alarms,
 };
@@ -38,9 +39,9 @@ pub struct Engine<'a, A: Application> {
     pub(super) doors: Doors,
     pub(super) fairness: Fairness,
     pub(super) table: Table<Conn<A::Session>>,
-    /// What is read, by any of the connections: none keeps a buffer of its own.
-    pub(super) buffer: Box<[u8]>,
-    /// What is written, by any of them, until the first send.
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
+    /// What is written beside the round, by any of the connections, until the first send.
     pub(super) output: Output,
     pub(super) row: Row,
     pub(super) limits: Limits,
@@ -63,9 +64,6 @@ pub(super) struct Drain {
 /// How many connections one wake-up takes from one door, as long as each is answered and closed on the spot. One that
 /// stays ends the burst: the worker that wakes first would otherwise take all of them, for as long as they live.
 const ACCEPTS: usize = 16;
-
-/// How much is read at once. So much comes as fresh pages of the kernel's, of which only those count that are used.
-const BUFFER: usize = 256 * 1024;
 
 /// After so long without any event a worker gives back the pages of code and stack that a burst has brought: they come
 /// back as they are used.
@@ -98,7 +96,8 @@ impl<'a, A: Application> Engine<'a, A> {
             post,
             set,
             table: Table::new(),
-            buffer: vec![0; BUFFER].into_boxed_slice(),
+            inbox: Inbox::new(),
+            outbox: Outbox::new(EVENTS),
             output: Output::new(),
             now: Time::now(),
             drain: None,
@@ -133,6 +132,7 @@ impl<'a, A: Application> Engine<'a, A> {
                     Token::Stop => self.hear()?,
                 }
             }
+            self.settle();
             for number in self.doors.flooded().to_vec() {
                 self.answer_door(number)?;
             }
@@ -147,6 +147,7 @@ impl<'a, A: Application> Engine<'a, A> {
             self.quiet = Some(self.now);
         } else if self.quiet.is_some_and(|since| since + QUIET <= self.now) {
             self.quiet = None;
+            self.outbox.let_go();
             memory::forget_start();
         }
     }
@@ -182,7 +183,7 @@ impl<'a, A: Application> Engine<'a, A> {
     /// Something happened to a connection: what depends on what it waits for.
     fn handle(&mut self, key: Key) {
         match self.table.wait(key) {
-            Some(Wait::Read(_) | Wait::News) => self.read(key),
+            Some(Wait::Read(_) | Wait::News) => self.take(key),
             Some(Wait::Write) => self.write(key),
             Some(Wait::Farewell) => self.discard(key),
             None => {}
@@ -238,11 +239,13 @@ impl<'a, A: Application> Engine<'a, A> {
     fn begin_drain(&mut self) {
         self.doors.close(&self.set, self.worker.listeners());
         self.worker.close_listeners();
+        // Who has asked before is answered before.
+        self.settle();
         self.table.restart(Wait::Read(Limit::Idle), self.now);
         for key in self.table.keys() {
             // One that is being answered sees it at its next call.
             if let Some(Wait::Read(_) | Wait::News) = self.table.wait(key) {
-                self.step(key, Step::Drain, 0);
+                self.step(key, Step::Drain, 0..0);
             }
         }
     }
@@ -256,7 +259,7 @@ impl<'a, A: Application> Engine<'a, A> {
                     Wait::Read(limit) => {
                         // A session that wants to wait on has a whole limit more.
                         self.table.begin(key, wait, self.now);
-                        self.step(key, Step::Late(limit), 0);
+                        self.step(key, Step::Late(limit), 0..0);
                     }
                     Wait::Write if self.table.get_mut(key).is_some_and(Conn::goes_on) => {
                         self.table.begin(key, wait, self.now);

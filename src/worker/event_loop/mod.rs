@@ -1,12 +1,13 @@
 //! The event model: many connections in one process, none of which can make another wait.
 //!
-//! The loop waits by epoll(7) for any of its connections, reads a batch of bytes into the one buffer of the worker,
-//! has the session answer it, and sends the answer, mostly in one call. A connection that takes no more is not read
-//! either until it does. A connection that is idle costs its entry in the table and nothing else.
+//! The loop waits by epoll(7) for any of its connections, reads what has come on all of them into the one buffer of the
+//! worker, has their sessions answer it, and sends the answers, mostly in one call each (`round`). A connection that
+//! takes no more is not read either until it does. A connection that is idle costs its entry in the table and nothing
+//! else.
 //!
 //! ```text
-//! epoll_wait ── doors ──> accept ──> Conn ── recv ──> step ──> send ──> wait for bytes
-//!            ├─ connection ──────────────────^                  └──> blocked: wait for room
+//! epoll_wait ── connections ──> recv, recv, … ──> step, step, … ──> send, send, … ──> wait for bytes
+//!            ├─ doors ──> accept ──> recv ──> step ──> send                      └──> blocked: wait for room
 //!            ├─ stop ──> drain
 //!            ├─ news ──> sessions that wait for them
 //!            └─ time ──> limits, and sessions that wait for a moment
@@ -14,6 +15,7 @@
 
 mod conn;
 mod engine;
+mod round;
 mod table;
 mod traffic;
 mod wake;

@@ -1,6 +1,10 @@
 //! The life of a connection in the event loop: admitted, read, answered, and let go.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::{
+    mem,
+    ops::Range,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use nix::{
     errno::Errno,
@@ -20,7 +24,7 @@ use crate::{
     worker::{
         accept::Token,
         guard,
-        output::End,
+        output::{End, Output},
         session::{Application, Limit, Peer},
         step::{Step, Taken, Then, restarts},
     },
@@ -37,7 +41,7 @@ impl<A: Application> Engine<'_, A> {
             }
             Ok(session) => {
                 let key = self.table.insert(Conn::new(socket, session), Wait::Read(Limit::Idle), self.now);
-                self.step(key, Step::Open, 0);
+                self.step(key, Step::Open, 0..0);
                 // Its first request is often there already: then a short connection never enters the set.
                 if let Some(Wait::Read(_)) = self.table.wait(key) {
                     self.read(key);
@@ -46,16 +50,23 @@ impl<A: Application> Engine<'_, A> {
         }
     }
 
-    /// Reads what has come, and has the session answer it.
-    pub(super) fn read(&mut self, key: Key) {
-        let Some(conn) = self.table.get_mut(key) else { return };
-        match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+    /// Reads what has come, and has the session answer it, beside the round.
+    fn read(&mut self, key: Key) {
+        if let Some(place) = self.receive(key) {
+            self.step(key, Step::Bytes, place);
+        }
+    }
+
+    /// Reads what has come. The answer is where it lies; nothing if there was nothing but what is dealt with here.
+    pub(super) fn receive(&mut self, key: Key) -> Option<Range<usize>> {
+        let conn = self.table.get_mut(key)?;
+        match recv(conn.socket().as_raw_fd(), self.inbox.room(), MsgFlags::empty()) {
             // It has said so before, and now it has gone altogether.
             Ok(0) if conn.ended => self.close(key),
-            Ok(0) => self.step(key, Step::End, 0),
+            Ok(0) => self.step(key, Step::End, 0..0),
             Ok(count) => {
                 self.row.bytes_in(count as u64);
-                self.step(key, Step::Bytes, count);
+                return Some(self.inbox.place(count));
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {
                 let then = conn.then;
@@ -63,30 +74,48 @@ impl<A: Application> Engine<'_, A> {
             }
             Err(_) => self.close(key),
         }
+        None
     }
 
-    /// Calls the session with the first `count` bytes of the buffer, and again as long as whole messages are left.
-    pub(super) fn step(&mut self, key: Key, mut kind: Step, mut count: usize) {
-        while let Some(conn) = self.table.get_mut(key) {
-            let fresh = &self.buffer[..count];
-            match conn.step(kind, fresh, &mut self.output, &self.row, self.drain.is_some(), self.now) {
-                Ok(taken) => {
-                    conn.ended |= kind == Step::End;
-                    self.announced |= taken.announced;
-                    self.start_clock(key, count, taken);
-                }
-                Err(panic) => {
-                    log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
-                    self.output.clear();
-                    self.close(key);
-                }
+    /// Calls the session with what was read, and does what comes of it.
+    pub(super) fn step(&mut self, key: Key, kind: Step, fresh: Range<usize>) {
+        let mut output = mem::take(&mut self.output);
+        self.call(key, kind, fresh, &mut output);
+        self.finish(key, kind, &mut output);
+        self.output = output;
+    }
+
+    /// Calls the session, which writes its answer to `output`.
+    pub(super) fn call(&mut self, key: Key, kind: Step, fresh: Range<usize>, output: &mut Output) {
+        let Some(conn) = self.table.get_mut(key) else { return };
+        let count = fresh.len();
+        let fresh = self.inbox.bytes(fresh);
+        match conn.step(kind, fresh, output, &self.row, self.drain.is_some(), self.now) {
+            Ok(taken) => {
+                conn.ended |= kind == Step::End;
+                self.announced |= taken.announced;
+                self.start_clock(key, count, taken);
             }
-            match self.send(key) {
-                Some(Then::Again) => (kind, count) = (Step::Bytes, 0),
+            Err(panic) => {
+                log::error!(target: TARGET, "connection closed: its application panicked: {panic}");
+                output.clear();
+                self.close(key);
+            }
+        }
+    }
+
+    /// Sends its answer, and calls the session again as long as whole messages are left.
+    pub(super) fn finish(&mut self, key: Key, mut kind: Step, output: &mut Output) {
+        loop {
+            match self.send(key, output) {
+                Some(Then::Again) => {
+                    kind = Step::Bytes;
+                    self.call(key, kind, 0..0, output);
+                }
                 // It is read next, and enters the set only if there is nothing to read.
-                Some(Then::Read(_)) if kind == Step::Open => break,
+                Some(Then::Read(_)) if kind == Step::Open => return,
                 Some(then) => return self.go_on(key, then),
-                None => break,
+                None => return,
             }
         }
     }
@@ -132,15 +161,15 @@ impl<A: Application> Engine<'_, A> {
     }
 
     /// Sends what its session wrote just now. The answer is what comes next; nothing does if not all could be sent.
-    fn send(&mut self, key: Key) -> Option<Then> {
+    fn send(&mut self, key: Key, output: &mut Output) -> Option<Then> {
         let conn = self.table.get_mut(key)?;
         let then = conn.then;
-        if !self.output.is_empty() {
-            match self.output.send(conn.socket(), then.behind()) {
+        if !output.is_empty() {
+            match output.send(conn.socket(), then.behind()) {
                 Ok(sent) => {
                     self.row.bytes_out(sent.bytes);
                     if sent.end != End::Empty {
-                        conn.hold(&mut self.output);
+                        conn.hold(output);
                         conn.progress = 0;
                         self.table.begin(key, Wait::Write, self.now);
                         self.watch(key, EpollFlags::EPOLLOUT);
@@ -148,7 +177,7 @@ impl<A: Application> Engine<'_, A> {
                     }
                 }
                 Err(_) => {
-                    self.output.clear();
+                    output.clear();
                     self.close(key);
                     return None;
                 }
@@ -177,7 +206,7 @@ impl<A: Application> Engine<'_, A> {
             }
             if then == Then::Again {
                 self.table.begin(key, Wait::Read(Limit::Idle), self.now);
-                self.step(key, Step::Bytes, 0);
+                self.step(key, Step::Bytes, 0..0);
             }
         } else if conn.took(sent.bytes) {
             self.table.begin(key, Wait::Write, self.now);
@@ -234,7 +263,7 @@ impl<A: Application> Engine<'_, A> {
     /// Reads on after the farewell, until the peer has ended its direction too.
     pub(super) fn discard(&mut self, key: Key) {
         let Some(conn) = self.table.get_mut(key) else { return };
-        match recv(conn.socket().as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+        match recv(conn.socket().as_raw_fd(), self.inbox.room(), MsgFlags::empty()) {
             Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR) => {}
             Ok(0) | Err(_) => self.close(key),
         }

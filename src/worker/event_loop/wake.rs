@@ -86,7 +86,7 @@ impl<A: Application> Engine<'_, A> {
             if wake == Wake::Time {
                 conn.alarm = None;
             }
-            self.step(key, Step::Wake(wake), 0);
+            self.step(key, Step::Wake(wake), 0..0);
         }
     }
 }
