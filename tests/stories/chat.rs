@@ -228,4 +228,9 @@ fn the_page_takes_nothing_from_elsewhere() {
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     }
     assert_eq!(server.get("/nothing").status, 404);
+    // Also where no page was asked for.
+    let mut client = server.client();
+    client.send("GET / HTTP/1.1\r\n\r\n").unwrap();
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.header("x-content-type-options")), (400, Some("nosniff")));
 }

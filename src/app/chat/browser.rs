@@ -153,6 +153,10 @@ impl Handler for Browser {
         let answer = self.answer(request).unwrap_or_else(|refusal| refused(&refusal, language(request)));
         page::guarded(answer)
     }
+
+    fn dress(&self, response: Response) -> Response {
+        page::guarded(response)
+    }
 }
 
 fn nothing_here() -> Response {

@@ -173,6 +173,11 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// An answer of the server's own, with what the handler wants it to have.
+    pub fn dress(&self, response: Response) -> Response {
+        self.contain(b"", || self.handler.dress(response)).unwrap_or_else(|response| response)
+    }
+
     /// Answers what is not served, and hears no more.
     pub fn refuse(
         &self,
@@ -183,9 +188,8 @@ impl<H: Handler> Engine<H> {
     ) -> Flow {
         io.consume(io.input().len());
         let page = Response::text(format!("{}: {}\n", refusal.status, refusal.why)).status(refusal.status);
-        let dressed = self.contain(b"", || self.handler.dress(page)).unwrap_or_else(|response| response);
         let part = head.map_or(Part::All, Part::asked_by);
-        let Response { status, body, .. } = self.desk.borrow().refuse(dressed, part, io.output());
+        let Response { status, body, .. } = self.desk.borrow().refuse(self.dress(page), part, io.output());
         io.end();
         let bytes = || if part == Part::All { body.len() } else { 0 };
         self.note(peer, head, Answered { status, bytes, began: io.now() }, io);

@@ -291,7 +291,7 @@ impl<H: Handler> HttpSession<H> {
                 return turn;
             }
         }
-        let response = shrinking(&String::from_utf8_lossy(line));
+        let response = self.engine.dress(shrinking(&String::from_utf8_lossy(line)));
         self.try_answer(head, line, &response, began, io).unwrap_or(Turn::Over(Flow::Close))
     }
 
