@@ -42,7 +42,16 @@ use clap::error::ErrorKind;
 pub use crate::sys::nursery::Nursery as Allocator;
 
 use self::{args::Command, typed::Misread};
-use crate::{Result, ipc::control::Request, master::upgrade, process::origin};
+use crate::{
+    Result,
+    ipc::control::Request,
+    master::upgrade,
+    process::origin,
+    sys::{
+        memory,
+        nursery::{self, Part},
+    },
+};
 
 /// Runs the command line: what it was told, and the exit code that it leaves.
 pub fn main() -> ExitCode {
@@ -50,7 +59,9 @@ pub fn main() -> ExitCode {
     paths::note_here();
     origin::note();
     // What clap holds of it is dropped before anything is done: a server would keep that for as long as it lives.
-    let done = match typed::read(&words).map(|typed| typed.line.command) {
+    let understood = nursery::during(Part::Start, || typed::read(&words).map(|typed| typed.line.command));
+    memory::forget_stack();
+    let done = match understood {
         Ok(command) => run(&command),
         Err(Misread::Clap(error)) => help_or_complaint(&words, &error),
         Err(Misread::Ours(error)) => Err(error),

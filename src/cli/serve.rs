@@ -22,6 +22,7 @@ use crate::{
         daemon::{self, Announce, Role, Verdict, Waiting},
     },
     server::Blueprint,
+    sys::nursery::{self, Part},
 };
 
 /// Each of the serving commands.
@@ -37,7 +38,8 @@ pub fn serve(command: &args::Serve) -> Result<ExitCode> {
 
 /// What this command line makes of itself, with whatever its configuration file says by now.
 fn renew() -> Result<Blueprint<'static>> {
-    if let Command::Serve(command) = typed::read_again()?.line.command {
+    let read = || typed::read_again().map(|typed| typed.line.command);
+    if let Command::Serve(command) = nursery::during(Part::Start, read)? {
         return command.serving().blueprint();
     }
     // The line has not changed, and it served.

@@ -20,7 +20,7 @@ use crate::{
         program::{Program, ProgramError, Readiness},
         spawn,
     },
-    sys::nursery,
+    sys::nursery::{self, Part},
     worker::{self, Seat, Serve},
 };
 
@@ -71,7 +71,7 @@ impl World<'_> {
     ) -> io::Result<Process> {
         let (ours, theirs) = channel::pair()?;
         let pid = spawn::fork(|| {
-            nursery::enter();
+            nursery::enter(Part::Worker);
             let seat = self.seat(child, generation, accepts, row, theirs);
             seat.map_or(1, |seat| worker::live(seat, serve))
         })?;

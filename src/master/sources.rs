@@ -43,7 +43,7 @@ pub struct Sources {
 }
 
 /// How long nothing happens before that.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(100);
 
 /// What it hears by signals.
 #[derive(Debug)]

@@ -160,7 +160,6 @@ fn hooks<'x>(
             let (name, urls) = (name.clone(), urls.clone());
             manager::ready(workers, &urls);
             (on_event.borrow_mut())(&Event::Started { name, workers, urls });
-            memory::settle();
         }),
         on_news: Box::new(move |news| {
             manager::hear(news, drain);

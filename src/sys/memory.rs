@@ -4,10 +4,11 @@ use std::{
     ffi::c_void,
     io,
     num::NonZeroUsize,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
     slice,
-    sync::atomic::AtomicU64,
+    sync::{OnceLock, atomic::AtomicU64},
 };
 
 use nix::{
@@ -20,6 +21,8 @@ use nix::{
     },
     unistd::ftruncate,
 };
+
+use super::nursery;
 
 /// Zeroed memory that this process shares with every child that it forks, as words that may change at any time.
 ///
@@ -102,6 +105,7 @@ pub fn settle() {
     unsafe {
         libc::malloc_trim(0);
     }
+    nursery::tidy();
     forget_start();
 }
 
@@ -111,62 +115,79 @@ pub fn forget_start() {
     forget_stack();
 }
 
-/// Gives back the pages of the stack that lie deeper than this call: to read a command line takes sixty kilobytes of it,
-/// which each child would have, too.
-fn forget_stack() {
-    /// What calls from here may need meanwhile, and then some.
-    const NEAR: usize = 16 * 1024;
-    let mut attributes = std::mem::MaybeUninit::uninit();
-    let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
-    // SAFETY: the attributes are a live place that the first call fills, the second reads and the third leaves.
-    let known = unsafe {
-        libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) == 0
-            && libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut size) == 0
-            && libc::pthread_attr_destroy(attributes.as_mut_ptr()) == 0
-    };
-    let here = (&raw const size) as usize;
-    let end = here.saturating_sub(NEAR) / 4096 * 4096;
-    if known && lowest as usize <= end && here < lowest as usize + size {
-        // SAFETY: this is of our own stack, below all that is in use: nobody reads there before writing.
-        unsafe { libc::madvise(lowest, end - lowest as usize, libc::MADV_DONTNEED) };
+/// Gives back the pages of the first thread's stack that lie deeper than this call: to read a command line takes sixty
+/// kilobytes of it, which each child would have, too. On another thread's stack it does nothing.
+#[inline(never)]
+pub fn forget_stack() {
+    /// What calls from here need meanwhile.
+    const NEAR: usize = 2048;
+    /// How deep a stack is at a start, at most.
+    const DEEP: usize = 1 << 20;
+    let local = 0_u8;
+    let here = (&raw const local) as usize;
+    // SAFETY: it reads what the kernel told this program at its start.
+    let top = unsafe { libc::getauxval(libc::AT_RANDOM) } as usize;
+    let page = page_size();
+    let end = here.saturating_sub(NEAR) / page * page;
+    if here < top && top - here < DEEP {
+        // SAFETY: the bytes behind AT_RANDOM lie at the upper end of the first thread's stack, and below that the kernel
+        // leaves 128 MiB at least to it alone. So all of this is its, or nobody's, and deeper than what is in use: nobody
+        // reads there before writing.
+        unsafe { libc::madvise((end - DEEP) as *mut c_void, DEEP, libc::MADV_DONTNEED) };
     }
 }
 
 /// Gives back the pages of code and constants, which come back from the page cache when they are used again. A server
 /// has far more code to read its command line than to answer a request. madvise(2), `MADV_DONTNEED`.
 fn forget_code() {
-    // SAFETY: the callback has the right type and needs no data.
-    unsafe { libc::dl_iterate_phdr(Some(forget_segments), std::ptr::null_mut()) };
+    /// Where they lie. To look anew would read a page of each library, and so bring it back.
+    static STRETCHES: OnceLock<Vec<Range<usize>>> = OnceLock::new();
+    for stretch in STRETCHES.get_or_init(read_only) {
+        // SAFETY: these pages map a file and were never written to, so they read the same after this.
+        unsafe { libc::madvise(stretch.start as *mut c_void, stretch.len(), libc::MADV_DONTNEED) };
+    }
 }
 
-/// Lets go of those segments of a program or library that nobody can write to: there what stands in the file is all that
-/// there is. dl_iterate_phdr(3).
-unsafe extern "C" fn forget_segments(
+/// The segments of the program and its libraries that nobody can write to: there what stands in the file is all that
+/// there is. Neighbours are one stretch. dl_iterate_phdr(3).
+fn read_only() -> Vec<Range<usize>> {
+    let mut stretches = Vec::<Range<usize>>::with_capacity(32);
+    // SAFETY: the callback has the right type, and gets what it expects.
+    unsafe { libc::dl_iterate_phdr(Some(note_segments), (&raw mut stretches).cast()) };
+    stretches
+}
+
+/// Notes those of one of them.
+unsafe extern "C" fn note_segments(
     object: *mut libc::dl_phdr_info,
     _: usize,
-    _: *mut c_void,
+    stretches: *mut c_void,
 ) -> libc::c_int {
-    // SAFETY: the loader passes a valid description of a loaded object, which is not changed during the call.
-    let (base, headers) = unsafe {
+    // SAFETY: the loader passes a valid description of a loaded object, which is not changed during the call, and what
+    // `read_only` gave it, which nobody else uses meanwhile.
+    let (base, headers, stretches) = unsafe {
         let object = &*object;
-        (object.dlpi_addr, slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)))
+        let headers = slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum));
+        (object.dlpi_addr, headers, &mut *stretches.cast::<Vec<Range<usize>>>())
     };
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
+    let page = page_size();
     for header in
         headers.iter().filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0)
     {
-        let (start, end) = (base + header.p_vaddr, base + header.p_vaddr + header.p_memsz);
-        let first = start / page * page;
-        // SAFETY: these pages map a file and were never written to, so they read the same after this.
-        unsafe {
-            libc::madvise(
-                first as *mut c_void,
-                (end.div_ceil(page) * page - first) as usize,
-                libc::MADV_DONTNEED,
-            )
-        };
+        let start = (base + header.p_vaddr) as usize / page * page;
+        let end = ((base + header.p_vaddr + header.p_memsz) as usize).next_multiple_of(page);
+        match stretches.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            Some(_) | None => stretches.push(start..end),
+        }
     }
     0
+}
+
+/// How large a page is. sysconf(3).
+pub(super) fn page_size() -> usize {
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    page.and_then(|page| usize::try_from(page).ok()).unwrap_or(4096)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::{
     logging::{self, TARGET},
     process::{Pid, clock::Time, death::Deaths, exit::ExitStatus, lifeline::Lifeline, signal, spawn, wait},
     sys::{
-        nursery,
+        nursery::{self, Part},
         wait::{Patience, Reaped, Target, wait4},
     },
     worker::{
@@ -239,7 +239,7 @@ impl<'a> Parent<'a> {
     /// The read ends of its elder siblings' pipes stay open: they tell it nothing and nobody writes there, and to close
     /// them one by one would cost each connection more the more there are.
     fn bequeath(&mut self) -> Option<Heir<'_>> {
-        nursery::enter();
+        nursery::enter(Part::Connection);
         self.children = None;
         self.set.give_up();
         let (socket, peer) = self.guest.take()?;
