@@ -44,6 +44,15 @@ pub struct ThreadsRunning(pub Vec<String>);
 /// `Other` with [`ThreadsRunning`] inside when this process has more than one thread; `EAGAIN` and `ENOMEM` from the
 /// kernel, which may pass.
 pub fn fork(child: impl FnOnce() -> i32) -> io::Result<Pid> {
+    let mut child = Some(child);
+    fork_once(&mut || child.take().map_or(PANICKED, |child| child()))
+}
+
+/// The same for what lies elsewhere, and is called once: code that each fork runs is there once, not for each caller.
+///
+/// # Errors
+/// As [`fork`].
+pub fn fork_once(child: &mut dyn FnMut() -> i32) -> io::Result<Pid> {
     let mask = prepare()?;
     match sys::fork::fork() {
         Ok(Fork::Child) => run(child),
@@ -80,7 +89,7 @@ pub(super) fn prepare() -> io::Result<signal::Mask> {
 }
 
 /// The whole life of a child.
-fn run(child: impl FnOnce() -> i32) -> ! {
+fn run(child: &mut dyn FnMut() -> i32) -> ! {
     /// Whether this process, or one that it descends from by such a fork, has seen to that.
     static DIES_OF_FAULTS: AtomicBool = AtomicBool::new(false);
     if !DIES_OF_FAULTS.load(Ordering::Relaxed) {

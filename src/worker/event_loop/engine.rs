@@ -67,7 +67,7 @@ const ACCEPTS: usize = 16;
 
 /// After so long without any event a worker gives back the pages of code and stack that a burst has brought: they come
 /// back as they are used.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(250);
 
 /// How many events one wake-up brings. The kernel keeps who was reported in line, in case it is not read to its end, and
 /// whoever speaks up meanwhile comes behind all of them: the more at once, the longer the unluckiest waits.

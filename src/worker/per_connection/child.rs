@@ -5,7 +5,7 @@
 
 use std::{io, os::fd::OwnedFd, sync::Arc};
 
-use super::account::Account;
+use super::{Reap, account::Account};
 use crate::{
     ipc::row::Row,
     logging::TARGET,
@@ -24,6 +24,8 @@ use crate::{
 pub struct Heir<'a> {
     /// The worker as it was at the fork.
     pub worker: &'a mut Worker,
+    /// Who asks for the status of this process.
+    pub reap: Reap,
     /// The line to the living one.
     pub line: Lifeline,
     /// The connection.
@@ -41,7 +43,11 @@ pub struct Heir<'a> {
 /// `parent` is the worker; `None` after a double fork, where whoever adopts this process is a stranger.
 #[inline(never)]
 pub fn live(heir: Heir<'_>, parent: Option<Pid>, desk: &impl Desk) -> i32 {
-    let Heir { worker, title, line, socket, peer, hold } = heir;
+    let Heir { worker, reap, title, line, socket, peer, hold } = heir;
+    if reap == Reap::Ignore {
+        // A handler that runs programs must be able to wait for them. Elsewhere SIGCHLD is not ignored.
+        let _ = signal::default(libc::SIGCHLD);
+    }
     let row = Row::detached();
     let account = Account::new(hold, row.clone());
     let watch = match start(worker, title, line, parent) {
@@ -70,8 +76,6 @@ fn start(worker: &mut Worker, title: &str, line: Lifeline, parent: Option<Pid>) 
     title::set(title);
     // A name is for eyes: to have none is no reason not to serve.
     let _ = title::set_comm("forkd-conn");
-    // A handler that runs programs must be able to wait for them.
-    signal::default(libc::SIGCHLD)?;
     let boss = Boss::Worker(line.into_reader());
     // Nobody else has it: its own signals must not wake the worker any more.
     let stop =

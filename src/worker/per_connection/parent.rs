@@ -209,7 +209,7 @@ impl<'a> Parent<'a> {
     fn admit(&mut self, desk: &impl Desk) -> io::Result<()> {
         self.prepare()?;
         let (reap, worker, visit) = (self.reap, getpid(), self.last + 1);
-        let pid = spawn::fork(|| {
+        let pid = spawn::fork_once(&mut || {
             let mut connection = |parent| self.bequeath().map_or(1, |heir| child::live(heir, parent, desk));
             match reap {
                 Reap::Wait | Reap::Ignore => connection(Some(worker)),
@@ -244,7 +244,8 @@ impl<'a> Parent<'a> {
         self.set.give_up();
         let (socket, peer) = self.guest.take()?;
         let (_, hold) = self.pipe.take()?;
-        Some(Heir { worker: self.worker, title: &self.title, line: self.line.take()?, socket, peer, hold })
+        let (reap, line) = (self.reap, self.line.take()?);
+        Some(Heir { worker: self.worker, reap, title: &self.title, line, socket, peer, hold })
     }
 
     /// A connection process tells what it has counted, or is gone.
