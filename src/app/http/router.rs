@@ -150,6 +150,14 @@ impl Handler for Router {
         }
     }
 
+    /// What is no request goes to no route: it looks like what no route has.
+    fn dress(&self, response: Response) -> Response {
+        match &self.fallback {
+            Some(handler) => handler.dress(response),
+            None => response,
+        }
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.news.as_ref().map(|news| news.source())
     }
@@ -333,6 +341,25 @@ mod tests {
             || router().fallback(|request: &Request<'_>| Response::text(format!("else {}", request.path())));
         assert_eq!(ask(with(), "GET", "/a/b").2, "else /a/b");
         assert_eq!(ask(with(), "DELETE", "/other").0, "405");
+    }
+
+    #[test]
+    fn what_is_no_request_looks_like_the_fallbacks() {
+        struct Shop;
+        impl Handler for Shop {
+            fn handle(&self, _: &Request<'_>) -> Response {
+                Response::empty(204)
+            }
+            fn dress(&self, response: Response) -> Response {
+                response.header("Allow", "TEA")
+            }
+        }
+        let answer = |router| {
+            String::from_utf8(client(router).send(b"GET tea HTTP/1.1\r\nHost: a\r\n\r\n").0).unwrap()
+        };
+        let [plain, dressed] = [router(), router().fallback(Shop)].map(answer);
+        assert!(plain.starts_with("HTTP/1.1 400 ") && !plain.contains("Allow"), "{plain}");
+        assert!(dressed.starts_with("HTTP/1.1 400 ") && dressed.contains("\r\nAllow: TEA\r\n"), "{dressed}");
     }
 
     #[test]

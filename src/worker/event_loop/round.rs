@@ -2,7 +2,7 @@
 //!
 //! How the kernel reads, how it sends and how a request is answered are three bodies of code, each about as large as the
 //! first cache of a processor. By turns, every request has to fetch all three anew; in three acts they are fetched once
-//! for many. That is a tenth of what a request costs.
+//! for many.
 //!
 //! The price is that an answer waits for those of its neighbours. So where answers take long, fewer are made at a time.
 
