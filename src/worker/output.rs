@@ -172,13 +172,13 @@ impl Output {
     /// Whether so much waits that a session should write no more for now.
     pub fn is_full(&self) -> bool {
         let long = |last: &Insert| last.piece.len() >= Self::FULL as u64;
-        self.len() >= Self::FULL
+        self.gathered() >= Self::FULL
             || self.inserts.len() >= Self::FULL_OF_INSERTS
             || self.inserts.back().is_some_and(long)
     }
 
-    /// How many bytes wait in memory of its own.
-    pub fn len(&self) -> usize {
+    /// How many bytes of its own wait: neither files nor what others hold too.
+    pub fn gathered(&self) -> usize {
         self.gathered.len() - self.sent
     }
 

@@ -53,8 +53,9 @@ pub trait Handler {
         Intake::Gather
     }
 
-    /// What is sent in place of an answer that the server makes by itself, to what never becomes a request for this handler:
-    /// a head or a body that is malformed, too large or too slow. Here fields are added that every answer has to have.
+    /// What is sent in place of an answer that the server makes by itself: to a head or a body that is malformed, too large
+    /// or too slow, and so never becomes a request for this handler, or where the file of an answer keeps becoming
+    /// shorter. Here fields are added that every answer has to have.
     fn dress(&self, response: Response) -> Response {
         response
     }

@@ -284,7 +284,7 @@ impl<H: Handler> HttpSession<H> {
     #[cold]
     fn answer_anew(&mut self, head: &Head<'_>, line: &[u8], began: Time, io: &mut Exchange<'_>) -> Turn {
         let harmless = head.method == "GET" && head.body == Framed::Empty;
-        for _ in 0..if harmless { TRIES } else { 0 } {
+        for _ in (0..TRIES).take_while(|_| harmless) {
             // In a round of its own: what was learned in this one holds no more.
             let response = self.engine.call(&Request::new(head, &[], &self.peer, Time::now()));
             if let Some(turn) = self.try_answer(head, line, &response, began, io) {
@@ -295,7 +295,7 @@ impl<H: Handler> HttpSession<H> {
         self.try_answer(head, line, &response, began, io).unwrap_or(Turn::Over(Flow::Close))
     }
 
-    /// The same; `None` if there is nothing to send because a file has become shorter.
+    /// Writes an answer, or begins it; `None` if its file has become shorter, so that nothing of it can be sent.
     #[inline]
     fn try_answer(
         &mut self,

@@ -123,7 +123,7 @@ impl<A: Application> Engine<'_, A> {
         for ((key, place), output) in arrived.iter().zip(&mut outbox.outputs).take(outbox.together) {
             self.call(*key, Step::Bytes, place.clone(), output);
             made += 1;
-            bytes += output.len();
+            bytes += output.gathered();
             if bytes > ENOUGH {
                 break;
             }

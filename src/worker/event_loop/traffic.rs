@@ -162,7 +162,11 @@ impl<A: Application> Engine<'_, A> {
 
     /// Sends what its session wrote just now. The answer is what comes next; nothing does if not all could be sent.
     fn send(&mut self, key: Key, output: &mut Output) -> Option<Then> {
-        let conn = self.table.get_mut(key)?;
+        let Some(conn) = self.table.get_mut(key) else {
+            // Nobody else may get what was written for it.
+            output.clear();
+            return None;
+        };
         let then = conn.then;
         if !output.is_empty() {
             match output.send(conn.socket(), then.behind()) {
